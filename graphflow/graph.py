@@ -1,0 +1,464 @@
+"""`Graph`: an append-only list of Operations with names, scopes, collections; default stacks.
+
+The creation order of operations is a topological order, and it is the order in which a run
+carries out what no edge orders: programs are deterministic. Building is thread-safe, linear, and
+never recurses on the depth of the graph.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from graphflow import builder
+from graphflow.builder import Builder, F
+from graphflow.dtypes import DType, as_dtype, to_array
+from graphflow.errors import (
+    ClosedSessionError,
+    DTypeError,
+    FinalizedGraphError,
+    GraphError,
+    GraphflowError,
+    describe,
+)
+from graphflow.lowering import Region, State
+from graphflow.opdef import (
+    Arg,
+    ConstValue,
+    Infer,
+    OpDef,
+    TensorType,
+    check_dtypes,
+    lookup,
+    resolve_attrs,
+    symbolic_outputs,
+)
+from graphflow.scopes import GraphScopes
+from graphflow.shapes import TensorShape
+from graphflow.sites import Site, user_site
+from graphflow.tensor import Operation, Tensor
+
+_VALID_NAME = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_.\-/>]*$")
+
+
+class Graph(GraphScopes, Builder):
+    """A graph of operations, in the form of `tf.Graph`.
+
+    `with graph.as_default():` makes it the graph that new operations join.
+    """
+
+    outer: Graph | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._operations: list[Operation] = []
+        self._by_name: dict[str, Operation] = {}
+        self._lock = threading.RLock()
+        self._finalized = False
+        self._reads: dict[Tensor, tuple[int, Tensor]] = {}
+        self._writes: dict[Tensor, int] = {}
+        self._site: Site | None = None
+
+    @property
+    def root(self) -> Graph:
+        """The graph that holds variables and collections: itself, unless it is a region."""
+        return self
+
+    # ---- inspection -------------------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        """The number of operations."""
+        return len(self._operations)
+
+    @property
+    def finalized(self) -> bool:
+        """True once `finalize()` was called."""
+        return self._finalized
+
+    def finalize(self) -> None:
+        """From here on, adding an operation raises FinalizedGraphError (a RuntimeError)."""
+        self._finalized = True
+
+    def get_operations(self) -> list[Operation]:
+        """All operations in creation order."""
+        return list(self._operations)
+
+    def get_operation_by_name(self, name: str) -> Operation:
+        """The operation `name`. Raises UnknownNameError (a KeyError and ValueError)."""
+        if not isinstance(name, str):
+            raise DTypeError(f"Operation names are strings, got {type(name).__name__}.")
+        operation = self._by_name.get(name)
+        if operation is None:
+            raise _no_such_name("operation", name, self._by_name)
+        return operation
+
+    def get_tensor_by_name(self, name: str) -> Tensor:
+        """The tensor `"operation:index"`. Raises DTypeError or GraphError."""
+        if not isinstance(name, str):
+            raise DTypeError(f"Tensor names are strings, got {type(name).__name__}.")
+        operation_name, colon, index = name.rpartition(":")
+        if not colon or not index.isdigit():
+            raise GraphError(
+                f"Tensor names have the form '<operation>:<output>', got {name!r}. "
+                f"Did you mean '{name}:0'?"
+            )
+        operation = self.get_operation_by_name(operation_name)
+        if int(index) >= len(operation.outputs):
+            raise GraphError(
+                f"{operation.type} '{operation.name}' has {len(operation.outputs)} outputs, so "
+                f"there is no tensor {name!r}."
+            )
+        return operation.outputs[int(index)]
+
+    def as_graph_element(
+        self, obj: Any, allow_tensor: bool = True, allow_operation: bool = True
+    ) -> Any:
+        """The Tensor or Operation that `obj` (one of these, a variable, or a name) stands for."""
+        obj = obj.as_graph_tensor() if hasattr(obj, "as_graph_tensor") else obj
+        if isinstance(obj, str):
+            if ":" in obj and allow_tensor:
+                return self.get_tensor_by_name(obj)
+            if allow_operation:
+                return self.get_operation_by_name(obj)
+            return self.get_tensor_by_name(obj)
+        if isinstance(obj, Tensor) and allow_tensor or (
+            isinstance(obj, Operation) and allow_operation
+        ):
+            if obj.graph is not self:
+                raise GraphError(f"{obj!r} is not an element of this graph.")
+            return obj
+        wanted = " or ".join(
+            w for w, on in (("a Tensor", allow_tensor), ("an Operation", allow_operation)) if on)
+        raise DTypeError(f"{obj!r} ({type(obj).__name__}) cannot be used as {wanted}.")
+
+    def is_feedable(self, tensor: Tensor) -> bool:
+        """True: any tensor can be fed."""
+        return True
+
+    # ---- building ---------------------------------------------------------------------------
+
+    def as_default(self) -> Any:
+        """Context manager that makes this the default graph of the thread."""
+        return default_graphs.entering(self)
+
+    def apply(
+        self,
+        opdef: OpDef,
+        inputs: Sequence[Any],
+        attrs: dict[str, Any],
+        *,
+        name: str | None = None,
+        default_name: str | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Adds one operation; gives its outputs. See `Builder.apply`."""
+        return self.add_operation(opdef, inputs, attrs, name or default_name).outputs
+
+    def add_operation(
+        self, opdef: OpDef, inputs: Sequence[Any], attrs: dict[str, Any], name: str | None = None
+    ) -> Operation:
+        """Adds one operation, its inputs converted by the schema, its types inferred.
+
+        Raises ShapeError, DTypeError or AttributeValueError, worded with op, shapes and site.
+        """
+        with self._lock:
+            if self._finalized:
+                raise FinalizedGraphError(
+                    "The graph is finalized and cannot be changed. Build all operations before "
+                    "graph.finalize() (a training loop should only call Session.run)."
+                )
+            full_name = self._name_for(name or opdef.name)
+            site = self._site or user_site()
+            tensors = self._convert_inputs(opdef, inputs, full_name, site)
+            attrs = resolve_attrs(opdef, attrs, full_name)
+            types = [TensorType(t.dtype, t.shape) for t in tensors]
+            text = str(site) if site else None
+            check_dtypes(opdef, types, full_name, text)
+            c = Infer(opdef, types, attrs, [t._symbolic for t in tensors], full_name, text)
+            out_types = opdef.infer(c)
+            operation = Operation(
+                self, opdef, tuple(tensors), attrs, self._current_controls(tensors), full_name,
+                self.current_device(), site, len(self._operations))
+            values = symbolic_outputs(c, out_types)
+            operation.outputs = tuple(
+                Tensor(operation, i, t.dtype, t.shape, v)
+                for i, (t, v) in enumerate(zip(out_types, values)))
+            self._append(operation)
+            return operation
+
+    def _append(self, operation: Operation) -> None:
+        self._operations.append(operation)
+        self._by_name[operation.name] = operation
+        for tensor in operation.inputs:
+            if tensor._consumers is None:
+                tensor._consumers = []
+            tensor._consumers.append(operation)
+            if tensor.is_handle and not is_read(operation):
+                self._writes[tensor] = self._writes.get(tensor, 0) + 1
+
+    def _name_for(self, name: str) -> str:
+        if not _VALID_NAME.match(name):
+            raise GraphError(
+                f"{name!r} is not a valid operation name: use letters, digits and . _ - /, not "
+                "starting with one of _ - /."
+            )
+        return name[:-1] if name.endswith("/") else self.unique_name(name)
+
+    @contextmanager
+    def built_for(self, site: Site | None) -> Iterator[None]:
+        """Operations made inside carry `site` (gradients carry the line of what they derive)."""
+        outer, self._site = self._site, site
+        try:
+            yield
+        finally:
+            self._site = outer
+
+    # ---- conversion -------------------------------------------------------------------------
+
+    def _convert_inputs(
+        self, opdef: OpDef, inputs: Sequence[Any], op_name: str, site: Site | None
+    ) -> list[Tensor]:
+        if len(inputs) < len(opdef.args) - (1 if opdef.args and opdef.args[-1].many else 0):
+            raise GraphError(describe(
+                opdef.name, op_name,
+                f"takes {len(opdef.args)} inputs, got {len(inputs)}", site=str(site)))
+        found = [v.as_graph_tensor() if hasattr(v, "as_graph_tensor") else v for v in inputs]
+        hints = {
+            opdef.arg(i).variable: v.dtype for i, v in reversed(list(enumerate(found)))
+            if isinstance(v, Tensor) and opdef.arg(i).variable
+        }
+        out = []
+        for i, value in enumerate(found):
+            arg = opdef.arg(i)
+            tensor = self._convert_input(opdef, arg, value, hints, op_name, site)
+            if arg.variable:
+                hints.setdefault(arg.variable, tensor.dtype)
+            out.append(tensor)
+        return out
+
+    def _convert_input(
+        self, opdef: OpDef, arg: Arg, value: Any, hints: dict, op_name: str, site: Site | None
+    ) -> Tensor:
+        if isinstance(value, Tensor):
+            tensor = self.own(value)
+            if isinstance(opdef.lowering, Region):
+                return tensor
+            if arg.handle:
+                if not tensor.is_handle:
+                    raise DTypeError(describe(
+                        opdef.name, op_name, f"{arg.name} must be a Variable, got {value!r}",
+                        site=str(site)))
+                return tensor
+            return self.read(tensor) if tensor.is_handle else tensor
+        dtype = hints.get(arg.variable) if arg.variable else None
+        if dtype is None and len(arg.types) == 1:
+            dtype = arg.types[0]
+        try:
+            return self.convert(value, dtype, f"{op_name}/{arg.name}/")
+        except GraphflowError as error:
+            raise type(error)(describe(
+                opdef.name, op_name, f"{arg.name}: {error}", site=str(site) if site else None,
+                fix=_cast_hint(value, dtype))) from None
+
+    def convert(self, value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+        """`value` as a tensor of this graph: a tensor, variable, number, string, array, list.
+
+        Raises DTypeError if it cannot be one, or if it is a tensor of another type than `dtype`.
+        """
+        dtype = as_dtype(dtype) if dtype is not None else None
+        if hasattr(value, "as_graph_tensor"):
+            value = value.as_graph_tensor()
+        if isinstance(value, Tensor):
+            tensor = self.own(value)
+            tensor = self.read(tensor) if tensor.is_handle else tensor
+            if dtype is not None and tensor.dtype is not dtype:
+                raise DTypeError(
+                    f"Tensor conversion asked for dtype {dtype.name}, but {value!r} is "
+                    f"{tensor.dtype.name}. Use gf.cast(x, gf.{dtype.name})."
+                )
+            return tensor
+        custom = _conversion_for(value)
+        if custom is not None:
+            converted = custom(value, dtype, name)
+            if converted is not NotImplemented:
+                return self.own(converted)
+        if isinstance(value, (list, tuple)) and _holds_tensor(value):
+            return F.stack(value, name=name) if dtype is None else F.stack(
+                [self.convert(v, dtype) for v in value], name=name)
+        array = _shape_array(value) if isinstance(value, TensorShape) else to_array(value, dtype)
+        constant = {"value": ConstValue(array)}
+        return self.add_operation(lookup("Const"), (), constant, name or "Const").outputs[0]
+
+    def iterations(self) -> list[Tensor]:
+        """The iteration numbers of the loops around this graph, outermost first."""
+        return []
+
+    def own(self, tensor: Tensor) -> Tensor:
+        """`tensor`, which must belong to this graph. Raises GraphError otherwise."""
+        if tensor.graph is not self:
+            raise GraphError(
+                f"{tensor!r} belongs to another graph than the one that is being built. "
+                "Build both inside the same `with graph.as_default():`."
+            )
+        return tensor
+
+    def read(self, handle: Tensor) -> Tensor:
+        """The value of a variable at this place of the graph.
+
+        One read serves all uses between two writes, unless control dependencies are in force.
+        """
+        version = self._writes.get(handle, 0)
+        earlier = self._reads.get(handle)
+        if earlier is not None and earlier[0] == version and not self._current_controls(()):
+            return earlier[1]
+        name = f"{handle.op.name}/read"
+        with self.name_scope(None):
+            tensor = self.add_operation(lookup("ReadVariable"), (handle,), {}, name).outputs[0]
+        if not tensor.op.control_inputs:
+            self._reads[handle] = (version, tensor)
+        return tensor
+
+    def session_for(self, session: Any, what: str) -> Any:
+        """`session`, or the default one. Raises ClosedSessionError if there is none."""
+        session = session or get_default_session()
+        if session is None:
+            raise ClosedSessionError(
+                f"{what} needs a session: pass session=…, or call it inside `with Session():`."
+            )
+        if session.graph is not self:
+            raise GraphError(f"{what}: the session runs another graph.")
+        return session
+
+
+def is_read(operation: Operation) -> bool:
+    """True for the operation that only reads a variable's value."""
+    lowering = operation.opdef.lowering
+    return isinstance(lowering, State) and not lowering.writes and not lowering.reads_flag
+
+
+def _cast_hint(value: Any, dtype: DType | None) -> str:
+    if dtype is not None and isinstance(value, (float, int, np.generic, np.ndarray)):
+        return f"Cast the other input first: gf.cast(x, gf.{to_array(value).dtype.name})."
+    return ""
+
+
+def _holds_tensor(value: Any) -> bool:
+    pending = [value]
+    while pending:
+        for item in pending.pop():
+            if isinstance(item, Tensor) or hasattr(item, "as_graph_tensor"):
+                return True
+            if isinstance(item, (list, tuple)):
+                pending.append(item)
+    return False
+
+
+def _shape_array(shape: TensorShape) -> np.ndarray:
+    if not shape.is_fully_defined():
+        raise DTypeError(
+            f"Cannot convert the partly known shape {shape} to a tensor. Use gf.shape(x), which "
+            "is computed when the graph runs."
+        )
+    sizes = np.asarray(shape.as_list(), np.int64)
+    return sizes.astype(np.int32) if np.all(sizes < 2**31) else sizes
+
+
+def _no_such_name(what: str, name: str, names: dict[str, Any]) -> GraphError:
+    import difflib
+
+    near = difflib.get_close_matches(name, names, n=3)
+    hint = f" Near names: {', '.join(near)}." if near else ""
+    return UnknownNameError(f"The graph has no {what} named {name!r}.{hint}")
+
+
+class UnknownNameError(GraphError, KeyError):
+    """A name that the graph does not have."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+_conversions: list[tuple[type, Callable[..., Any], int]] = []
+
+
+def register_tensor_conversion_function(
+    base_type: Any, conversion_func: Callable[..., Any], priority: int = 100
+) -> None:
+    """Teaches `convert_to_tensor` the type(s) `base_type`.
+
+    `conversion_func(value, dtype, name, as_ref)` gives a Tensor or NotImplemented; lower
+    priorities are tried first.
+    """
+    types = base_type if isinstance(base_type, (list, tuple)) else [base_type]
+
+    def convert(value: Any, dtype: Any, name: str | None) -> Any:
+        return conversion_func(value, dtype, name, False)
+
+    for one in types:
+        _conversions.append((one, convert, priority))
+    _conversions.sort(key=lambda entry: entry[2])
+
+
+def _conversion_for(value: Any) -> Callable[..., Any] | None:
+    for base, function, _ in _conversions:
+        if isinstance(value, base):
+            return function
+    return None
+
+
+class _Stack(threading.local):
+    """A per-thread stack of defaults."""
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+
+    @contextmanager
+    def entering(self, item: Any) -> Iterator[Any]:
+        self.items.append(item)
+        try:
+            yield item
+        finally:
+            if not self.items or self.items[-1] is not item:
+                raise GraphError("`with` blocks of graphs or sessions were left out of order.")
+            self.items.pop()
+
+    def top(self) -> Any:
+        return self.items[-1] if self.items else None
+
+
+default_graphs = _Stack()
+default_sessions = _Stack()
+_global_graph: list[Graph] = []
+
+
+def get_default_graph() -> Graph:
+    """The graph that new operations join in this thread."""
+    graph = default_graphs.top()
+    if graph is not None:
+        return graph
+    if not _global_graph:
+        _global_graph.append(Graph())
+    return _global_graph[0]
+
+
+def reset_default_graph() -> None:
+    """Replaces the global default graph by an empty one.
+
+    Raises GraphError inside a `with graph.as_default():` block.
+    """
+    if default_graphs.items:
+        raise GraphError("reset_default_graph() cannot be used inside a `with` block of a graph.")
+    _global_graph[:] = [Graph()]
+
+
+def get_default_session() -> Any:
+    """The innermost session of a `with session:` block in this thread, or None."""
+    return default_sessions.top()
+
+
+builder.set_default(get_default_graph)

@@ -1,0 +1,474 @@
+"""`OpDef`: everything about one op in one declaration, and the registry of all of them.
+
+An op is declared once: argument and attribute schema, type inference with its error messages,
+NumPy reference, gradient rule, lowering, samples and error inputs for the contract tests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from graphflow import dtypes as dt
+from graphflow.dims import Dim, SymDim, same
+from graphflow.dtypes import DType
+from graphflow.errors import (
+    AttributeValueError,
+    DTypeError,
+    GraphError,
+    GraphflowError,
+    ShapeError,
+    describe,
+)
+from graphflow.lowering import Lowering, Pointwise
+from graphflow.shapes import SCALAR, UNKNOWN_SHAPE, TensorShape, broadcast_shapes
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """The static type of a value: element type and shape."""
+
+    dtype: DType
+    shape: TensorShape = UNKNOWN_SHAPE
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name} {self.shape}"
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+REQUIRED = _Required()
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """One input of an op.
+
+    Attributes:
+      name: as in the public function and in error messages.
+      types: the element types that it takes.
+      variable: inputs with the same type variable must have the same element type.
+      many: True if it stands for any number of inputs (only the last argument may).
+      handle: True if the input is a variable itself rather than its value.
+    """
+
+    name: str
+    types: tuple[DType, ...]
+    variable: str | None = None
+    many: bool = False
+    handle: bool = False
+
+
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "int": lambda v: isinstance(v, int) and not isinstance(v, bool),
+    "float": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool),
+    "bool": lambda v: isinstance(v, bool),
+    "str": lambda v: isinstance(v, str),
+    "dtype": lambda v: isinstance(v, DType),
+    "shape": lambda v: isinstance(v, TensorShape),
+    "ints": lambda v: isinstance(v, tuple) and all(
+        isinstance(i, int) and not isinstance(i, bool) for i in v),
+    "pairs": lambda v: isinstance(v, tuple) and all(
+        isinstance(p, tuple) and len(p) == 2 and all(isinstance(i, int) for i in p) for p in v),
+    "dtypes": lambda v: isinstance(v, tuple) and all(isinstance(d, DType) for d in v),
+    "strs": lambda v: isinstance(v, tuple) and all(isinstance(s, str) for s in v),
+    "types": lambda v: isinstance(v, tuple) and all(isinstance(t, TensorType) for t in v),
+    "const": lambda v: isinstance(v, ConstValue),
+    "object": lambda v: True,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attr:
+    """One attribute: its kind (a key of the table above), default, and whether None is fine."""
+
+    kind: str
+    default: Any = REQUIRED
+    optional: bool = False
+    choices: tuple[Any, ...] = ()
+
+    def check(self, value: Any) -> str | None:
+        """What is wrong with `value`, or None."""
+        if value is None and self.optional:
+            return None
+        if not _KINDS[self.kind](value):
+            return f"must be of kind {self.kind}, got {value!r}"
+        if self.choices and value not in self.choices:
+            return f"must be one of {', '.join(map(repr, self.choices))}, got {value!r}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class NotDifferentiable:
+    """Says that an op has no gradient, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Inputs and attributes that an op must compute rightly.
+
+    Attributes:
+      inputs: arrays (or Python values) for the op's inputs.
+      attrs: attributes.
+      dtypes: None to try every type that the op takes, or the types to try; float64 arrays are
+        cast to them.
+      grad: False where the op has no gradient in a neighbourhood of the inputs.
+    """
+
+    inputs: tuple[Any, ...]
+    attrs: dict[str, Any] = field(default_factory=dict)
+    dtypes: tuple[DType, ...] | None = None
+    grad: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSample:
+    """Inputs and attributes that an op must refuse when it is built.
+
+    `inputs` are arrays or `TensorType`s (placeholders of that type).
+    """
+
+    inputs: tuple[Any, ...]
+    attrs: dict[str, Any]
+    raises: type[Exception]
+    match: str
+
+
+class ConstValue:
+    """A constant array as an attribute: read-only, hashable by type, shape and content."""
+
+    __slots__ = ("_digest", "array")
+
+    def __init__(self, array: np.ndarray) -> None:
+        array = np.array(array, copy=True, order="C")
+        array.flags.writeable = False
+        self.array = array
+        self._digest: bytes | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of type, shape and content."""
+        if self._digest is None:
+            head = f"{self.array.dtype.name}{self.array.shape}".encode()
+            if self.array.dtype == object:
+                items = [bytes(v) for v in self.array.ravel()]
+                body = b"".join(len(v).to_bytes(8, "little") + v for v in items)
+            else:
+                body = self.array.tobytes()
+            self._digest = hashlib.sha256(head + body).digest()
+        return self._digest
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ConstValue) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        if self.array.size <= 8:
+            return repr(self.array.tolist())
+        return f"<{self.array.dtype.name} {list(self.array.shape)} {self.digest.hex()[:8]}>"
+
+
+class RunError(Exception):
+    """Raised by a reference when a value is wrong at run time; the executor adds op and site."""
+
+    def __init__(self, cls: type[Exception], problem: str, fix: str = "") -> None:
+        super().__init__(problem)
+        self.cls, self.problem, self.fix = cls, problem, fix
+
+
+class Infer:
+    """What a type-inference function sees of one op: types, attributes, symbolic values."""
+
+    __slots__ = ("attrs", "name", "opdef", "site", "types", "values")
+
+    def __init__(
+        self,
+        opdef: OpDef,
+        types: Sequence[TensorType],
+        attrs: dict[str, Any],
+        values: Sequence[np.ndarray | None],
+        name: str | None,
+        site: str | None,
+    ) -> None:
+        self.opdef, self.types, self.attrs = opdef, types, attrs
+        self.values, self.name, self.site = values, name, site
+
+    def shape(self, i: int) -> TensorShape:
+        """The shape of input `i`."""
+        return self.types[i].shape
+
+    def dtype(self, i: int) -> DType:
+        """The element type of input `i`."""
+        return self.types[i].dtype
+
+    def value(self, i: int) -> np.ndarray | None:
+        """The value of integer input `i` if it is known: an array of ints and `SymDim`s."""
+        return self.values[i]
+
+    def arg_name(self, i: int) -> str:
+        """The name of input `i` in messages."""
+        args = self.opdef.args
+        if args and i >= len(args) - 1 and args[-1].many:
+            return f"{args[-1].name}[{i - len(args) + 1}]"
+        return args[i].name if i < len(args) else f"input {i}"
+
+    def show(self, i: int) -> str:
+        """`x [32, 784]` for input `i`."""
+        return f"{self.arg_name(i)} {self.types[i].shape}"
+
+    def error(
+        self, problem: str, fix: str = "", cls: type[GraphflowError] = ShapeError
+    ) -> GraphflowError:
+        """An error in the one form; to be raised by the caller."""
+        return cls(describe(self.opdef.name, self.name, problem, site=self.site, fix=fix))
+
+    def require_rank(self, i: int, *ranks: int, at_least: int | None = None) -> int | None:
+        """The rank of input `i`. Raises ShapeError if it is known and not as required."""
+        rank = self.types[i].shape.rank
+        if rank is None:
+            return None
+        if (ranks and rank not in ranks) or (at_least is not None and rank < at_least):
+            wanted = f"at least {at_least}" if at_least is not None else " or ".join(
+                map(str, ranks))
+            raise self.error(f"{self.arg_name(i)} must have rank {wanted}, got {self.show(i)}")
+        return rank
+
+    def axis(self, axis: int, rank: int, what: str = "axis") -> int:
+        """`axis` as a non-negative number. Raises AttributeValueError if outside [-rank, rank)."""
+        if not -rank <= axis < rank:
+            raise self.error(
+                f"{what} {axis} is outside [{-rank}, {rank})" + (
+                    f" for {self.show(0)}" if self.types else ""),
+                cls=AttributeValueError)
+        return axis + rank if axis < 0 else axis
+
+    def require_same(self, a: Dim, b: Dim, problem: str, fix: str = "") -> Dim:
+        """The better known of two sizes. Raises ShapeError if they are known to differ."""
+        if same(a, b) is False:
+            raise self.error(problem, fix)
+        return b if isinstance(a, SymDim) else a
+
+    def broadcast(self, *indices: int) -> TensorShape:
+        """The broadcast shape of the inputs (all by default). Raises ShapeError."""
+        indices = indices or tuple(range(len(self.types)))
+        shape = self.types[indices[0]].shape
+        for i in indices[1:]:
+            merged = broadcast_shapes(shape, self.types[i].shape)
+            if merged is None:
+                shown = ", ".join(self.show(k) for k in indices)
+                raise self.error(f"shapes cannot be broadcast together: {shown}",
+                                 "Sizes must be equal or 1, counted from the last axis.")
+            shape = merged
+        return shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpDef:
+    """The declaration of one op.
+
+    Attributes:
+      name: TensorFlow's type name, such as `MatMul`.
+      args: the inputs; see `schema`.
+      attrs: the attributes, in order.
+      infer: `infer(c: Infer)` → list of `TensorType`, one per output; raises ShapeError,
+        DTypeError or AttributeValueError made by `c.error`.
+      reference: `reference(*arrays, **attrs)` → array, or tuple where there are several outputs;
+        inputs are never modified. None for ops that the executor itself carries out.
+      grad: `grad(F, op, *output_gradients)` → list with a Tensor, IndexedSlices or None per
+        input; or `NotDifferentiable`.
+      lowering: one of the kinds of `graphflow.lowering`.
+      symbolic: True if the reference also computes on arrays of sizes with symbols; or a
+        function from `Infer` to the outputs' symbolic values (None where not known).
+      broadcasts: the gradient walk must sum the gradients over broadcast axes.
+      commutative: the first two inputs may be exchanged.
+      sparse_grad: the gradient rule takes IndexedSlices as they are (others get dense tensors).
+      samples, errors: functions without arguments that list the contract tests' inputs.
+      defined_at: file and line of the declaration.
+    """
+
+    name: str
+    args: tuple[Arg, ...]
+    attrs: dict[str, Attr]
+    infer: Callable[[Infer], list[TensorType]]
+    reference: Callable[..., Any] | None
+    grad: Callable[..., Sequence[Any]] | NotDifferentiable
+    lowering: Lowering
+    symbolic: bool | Callable[[Infer], list[Any]] = False
+    broadcasts: bool = False
+    commutative: bool = False
+    sparse_grad: bool = False
+    samples: Callable[[], Sequence[Sample]] | None = None
+    errors: Callable[[], Sequence[ErrorSample]] | None = None
+    defined_at: str = ""
+
+    @property
+    def pointwise(self) -> bool:
+        """True if each output element depends on one element of each input."""
+        return isinstance(self.lowering, Pointwise)
+
+    def arg(self, i: int) -> Arg:
+        """The argument that input `i` belongs to."""
+        return self.args[min(i, len(self.args) - 1)]
+
+    def __repr__(self) -> str:
+        return f"<OpDef {self.name}>"
+
+
+_FAMILIES: dict[str, tuple[DType, ...]] = {d.name: (d,) for d in dt.ALL} | {"any": dt.ALL}
+
+
+def schema(text: str, **families: tuple[DType, ...]) -> tuple[Arg, ...]:
+    """Arguments from `"x: T, indices: I, pred: bool, values: *T, ref: &T"`.
+
+    A capitalised type is a type variable, whose admitted types are given by keyword; `*` marks a
+    last argument that stands for many, `&` a variable handle, `any` any type at all.
+    """
+    args = []
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, kind = (s.strip() for s in part.split(":"))
+        many, handle = kind.startswith("*"), kind.startswith("&")
+        kind = kind.lstrip("*&")
+        types = families[kind] if kind in families else _FAMILIES[kind]
+        args.append(Arg(name, types, kind if kind in families else None, many, handle))
+    return tuple(args)
+
+
+MAX_SYMBOLIC_ELEMENTS = 64
+
+
+def symbolic_outputs(c: Infer, out_types: Sequence[TensorType]) -> list[np.ndarray | None]:
+    """The values of small integer outputs as far as they follow from shapes and constants.
+
+    Each is an int64 array, or an object array of ints and `SymDim`s, or None.
+    """
+    opdef = c.opdef
+    unknown: list[np.ndarray | None] = [None] * len(out_types)
+    if opdef.symbolic is False or not any(t.dtype.is_integer for t in out_types):
+        return unknown
+    try:
+        if callable(opdef.symbolic):
+            outputs = opdef.symbolic(c)
+        elif any(v is None for v in c.values) or opdef.reference is None:
+            return unknown
+        else:
+            outputs = opdef.reference(*c.values, **c.attrs)
+            outputs = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
+    except (TypeError, ValueError, AttributeError, GraphflowError, RunError):
+        return unknown
+    return [_tidy_symbolic(v) if t.dtype.is_integer else None
+            for v, t in zip(outputs, out_types)]
+
+
+def _tidy_symbolic(value: Any) -> np.ndarray | None:
+    if value is None:
+        return None
+    array = np.asarray(value, object)
+    if array.size > MAX_SYMBOLIC_ELEMENTS:
+        return None
+    if any(isinstance(v, SymDim) for v in array.ravel()):
+        return array
+    try:
+        return array.astype(np.int64)
+    except OverflowError:  # a uint64 beyond every size
+        return None
+
+
+REGISTRY: dict[str, OpDef] = {}
+
+
+def register(opdef: OpDef) -> OpDef:
+    """Adds a declaration to the registry. Raises GraphError if the name is taken."""
+    earlier = REGISTRY.get(opdef.name)
+    if earlier is not None:
+        raise GraphError(
+            f"Op {opdef.name!r} is declared twice: at {earlier.defined_at} "
+            f"and at {opdef.defined_at}. Give the second one another name."
+        )
+    REGISTRY[opdef.name] = opdef
+    return opdef
+
+
+def lookup(name: str) -> OpDef:
+    """The declaration of op `name`. Raises GraphError if there is none."""
+    try:
+        return REGISTRY[name]
+    except KeyError:
+        raise GraphError(f"There is no op named {name!r} in the registry.") from None
+
+
+def declaration_site(depth: int = 2) -> str:
+    """`file:line` of the declaration, `depth` frames up."""
+    frame = sys._getframe(depth)
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def same_as_input(c: Infer) -> list[TensorType]:
+    """Inference: one output of the type and shape of input 0."""
+    return [TensorType(c.dtype(0), c.shape(0))]
+
+
+def broadcast_inputs(c: Infer) -> list[TensorType]:
+    """Inference: one output of input 0's type and the broadcast of all shapes."""
+    return [TensorType(c.dtype(0), c.broadcast())]
+
+
+def scalar_of(dtype: DType) -> TensorType:
+    """The type of a scalar."""
+    return TensorType(dtype, SCALAR)
+
+
+def resolve_attrs(opdef: OpDef, given: dict[str, Any], name: str | None) -> dict[str, Any]:
+    """All attributes of a use of `opdef`, defaults filled in. Raises AttributeValueError."""
+    unknown = set(given) - set(opdef.attrs)
+    if unknown:
+        raise AttributeValueError(describe(
+            opdef.name, name, f"unknown attribute {sorted(unknown)}; it has {list(opdef.attrs)}"))
+    resolved = {}
+    for key, attr in opdef.attrs.items():
+        value = given.get(key, attr.default)
+        if value is REQUIRED:
+            raise AttributeValueError(describe(opdef.name, name, f"attribute {key} is missing"))
+        if value is not attr.default:
+            problem = attr.check(value)
+            if problem:
+                raise AttributeValueError(
+                    describe(opdef.name, name, f"attribute {key} {problem}"))
+        resolved[key] = value
+    return resolved
+
+
+def check_dtypes(
+    opdef: OpDef, types: Sequence[TensorType], name: str | None, site: str | None
+) -> None:
+    """Raises DTypeError if the inputs' element types do not fit the schema."""
+    bound: dict[str, tuple[int, DType]] = {}
+    for i, tensor_type in enumerate(types):
+        arg, dtype = opdef.arg(i), tensor_type.dtype
+        if dtype not in arg.types:
+            admitted = ", ".join(d.name for d in arg.types)
+            raise DTypeError(describe(
+                opdef.name, name,
+                f"{arg.name} must be one of {admitted}, got {dtype.name} {tensor_type.shape}",
+                site=site, fix=f"Use gf.cast({arg.name}, gf.{arg.types[0].name})."))
+        if arg.variable is None:
+            continue
+        first, expected = bound.setdefault(arg.variable, (i, dtype))
+        if dtype is not expected:
+            one, other = opdef.arg(first).name, arg.name
+            raise DTypeError(describe(
+                opdef.name, name,
+                f"inputs must have the same dtype: {one} is {expected.name}, "
+                f"{other} is {dtype.name}",
+                site=site, fix=f"Use gf.cast({other}, gf.{expected.name})."))

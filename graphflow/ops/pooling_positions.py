@@ -1,0 +1,191 @@
+"""Where the largest element of each window stands, and values moved to and from there.
+
+The gradients of `max_pool` are made of them: one pass that finds positions, then a scatter (first
+order) or a gather (second order), which are each other's gradients. A position is row · width +
+column inside the window; among equal elements the first counts, and NaN is larger than all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphflow import dtypes as dt
+from graphflow.builder import apply
+from graphflow.lowering import Gather, LoweringContext, Scatter, Window
+from graphflow.opdef import Infer, NotDifferentiable, Sample, TensorType
+from graphflow.ops.convolution_geometry import (
+    from_nhwc,
+    join_layout,
+    split_layout,
+    to_nhwc,
+    window_axes,
+)
+from graphflow.ops.declare import declare
+from graphflow.ops.numerics import lowest
+from graphflow.ops.pooling_windows import (
+    CASES,
+    POOL_ATTRS,
+    case_arrays,
+    out_shape,
+    places,
+    pool_axes,
+    pool_extents,
+    pool_source,
+    pooled_shape,
+    require_shape,
+)
+from graphflow.ops.precision import widened
+from graphflow.shapes import TensorShape, unknown_shape
+
+# ---- inference --------------------------------------------------------------------------------
+
+
+def _position_type(c: Infer) -> list[TensorType]:
+    return [TensorType(dt.int32, pooled_shape(c))]
+
+
+def _scatter_type(c: Infer) -> list[TensorType]:
+    require_shape(c, 1, c.shape(0))
+    value = c.value(2)
+    sizes = unknown_shape(4) if value is None else TensorShape.of(value.tolist())
+    return [TensorType(c.dtype(0), sizes)]
+
+
+def _pick_type(c: Infer) -> list[TensorType]:
+    pooled = pooled_shape(c)
+    require_shape(c, 1, pooled)
+    return [TensorType(c.dtype(0), pooled)]
+
+
+# ---- references -------------------------------------------------------------------------------
+
+
+def _position(input: np.ndarray, ksize: tuple[int, int], **attrs: Any) -> np.ndarray:
+    x = to_nhwc(input, attrs["data_format"])
+    axes = pool_axes(x, ksize, attrs)
+    largest = np.full(out_shape(x, axes), lowest(dt.as_dtype(x.dtype)), x.dtype)
+    for _, outputs, inputs in places(axes):
+        np.maximum(largest[outputs], x[inputs], out=largest[outputs])
+    has_nan = bool((largest != largest).any())
+    position = np.full(largest.shape, -1, np.int32)
+    for number, outputs, inputs in reversed(list(places(axes))):  # so that the first one stays
+        here = x[inputs] == largest[outputs]
+        if has_nan:
+            here |= x[inputs] != x[inputs]
+        np.copyto(position[outputs], np.int32(number), where=here)
+    return from_nhwc(position, attrs["data_format"])
+
+
+@widened
+def _scatter(
+    grad: np.ndarray, position: np.ndarray, input_sizes: np.ndarray, ksize: tuple[int, int],
+    **attrs: Any,
+) -> np.ndarray:
+    g, where = (to_nhwc(a, attrs["data_format"]) for a in (grad, position))
+    dx = np.zeros([int(d) for d in input_sizes], g.dtype)
+    view = to_nhwc(dx, attrs["data_format"])
+    for number, outputs, inputs in places(pool_axes(view, ksize, attrs)):
+        view[inputs] += np.where(where[outputs] == number, g[outputs], g.dtype.type(0))
+    return dx
+
+
+def _pick(
+    value: np.ndarray, position: np.ndarray, ksize: tuple[int, int], **attrs: Any
+) -> np.ndarray:
+    x, where = (to_nhwc(a, attrs["data_format"]) for a in (value, position))
+    out = np.zeros(where.shape, x.dtype)
+    for number, outputs, inputs in places(pool_axes(x, ksize, attrs)):
+        np.copyto(out[outputs], x[inputs], where=where[outputs] == number)
+    return from_nhwc(out, attrs["data_format"])
+
+
+# ---- lowerings --------------------------------------------------------------------------------
+
+
+def _later_is_larger(b: Any, left: tuple, right: tuple) -> tuple:
+    """The earlier of two (element, position) unless the later is larger, or the first NaN."""
+    is_nan = right[0].dtype.is_floating
+    larger = b.gt(right[0], left[0])
+    if is_nan:
+        larger |= b.ne(right[0], right[0]) & b.eq(left[0], left[0])
+    take = b.ge(right[1], 0) & (b.lt(left[1], 0) | larger)
+    return tuple(b.select(take, later, earlier) for earlier, later in zip(left, right))
+
+
+_POSITION_WINDOW = Window(
+    extents=pool_extents, source=pool_source,
+    init=lambda b, ctx: (b.const(lowest(ctx.in_dtypes[0]), ctx.in_dtypes[0]),
+                         b.const(-1, dt.int32)),
+    lift=lambda b, x, position, ctx: (x, b.cast(position, dt.int32)),
+    combine=_later_is_larger,
+    finish=lambda b, best, count, ctx: (best[1],))
+
+
+def _place(index: tuple, position: Any, image: tuple, ctx: LoweringContext) -> tuple:
+    """The element of `image` at `position` in the window of output `index`."""
+    data_format = ctx.attrs["data_format"]
+    ksize = ctx.attrs["ksize"]
+    _, h, w, _ = split_layout(image, data_format)
+    height, width = window_axes((h, w), ksize, ctx.attrs)
+    n, oh, ow, channel = split_layout(index, data_format)
+    return join_layout(n, height.source(oh, position // ksize[1]),
+                       width.source(ow, position % ksize[1]), channel, data_format)
+
+
+def _scatter_target(index: tuple, load: Any, ctx: LoweringContext) -> tuple:
+    return _place(index, load(1, index), ctx.out_shapes[0], ctx)
+
+
+def _pick_source(index: tuple, load: Any, ctx: LoweringContext) -> tuple:
+    return _place(index, load(1, index), ctx.in_shapes[0], ctx)
+
+
+# ---- samples and declarations -----------------------------------------------------------------
+
+
+def _positions(x: np.ndarray, attrs: dict[str, Any]) -> np.ndarray:
+    return _position(x, **{**{k: a.default for k, a in POOL_ATTRS.items()}, **attrs})
+
+
+def _position_samples() -> list[Sample]:
+    ties = np.array([[1.0, 1.0, 2.0, 2.0], [1.0, 0.0, 3.0, 3.0]]).reshape(1, 2, 4, 1)
+    return [*(Sample((x,), attrs, grad=False) for x, _, attrs in map(case_arrays, CASES)),
+            Sample((ties,), CASES[0][1], grad=False)]
+
+
+def _scatter_samples() -> list[Sample]:
+    return [Sample((g, _positions(x, attrs), np.array(x.shape, np.int32)), attrs)
+            for x, g, attrs in map(case_arrays, CASES)]
+
+
+def _pick_samples() -> list[Sample]:
+    return [Sample((x[..., ::-1], _positions(x, attrs)), attrs)
+            for x, _, attrs in map(case_arrays, CASES)]
+
+
+def _scatter_gradient(F: Any, op: Any, gg: Any) -> list[Any]:
+    return [apply(MAX_POOL_PICK, (gg, op.inputs[1]), op.attrs), None, None]
+
+
+def _pick_gradient(F: Any, op: Any, g: Any) -> list[Any]:
+    value, position = op.inputs
+    return [apply(MAX_POOL_SCATTER, (g, position, F.shape(value)), op.attrs), None]
+
+
+MAX_POOL_POSITION = declare(
+    "MaxPoolPosition", "input: T", attrs=POOL_ATTRS, infer=_position_type, reference=_position,
+    grad=NotDifferentiable("positions are integers"), lowering=_POSITION_WINDOW,
+    samples=_position_samples, T=dt.REALS)
+
+MAX_POOL_SCATTER = declare(
+    "MaxPoolScatter", "grad: T, position: int32, input_sizes: I", attrs=POOL_ATTRS,
+    infer=_scatter_type, reference=_scatter, grad=_scatter_gradient,
+    lowering=Scatter(target=_scatter_target, updates=0, combine="add", initial=lambda ctx: 0),
+    samples=_scatter_samples, T=dt.FLOATS, I=dt.INDICES)
+
+MAX_POOL_PICK = declare(
+    "MaxPoolPick", "value: T, position: int32", attrs=POOL_ATTRS, infer=_pick_type,
+    reference=_pick, grad=_pick_gradient, lowering=Gather(_pick_source), samples=_pick_samples,
+    T=dt.FLOATS)

@@ -1,0 +1,104 @@
+"""`RegionGraph`: the graph of one branch or loop body, whose captures are explicit inputs."""
+
+from __future__ import annotations
+
+from graphflow.errors import GraphError
+from graphflow.graph import Graph
+from graphflow.opdef import TensorType, lookup
+from graphflow.tensor import Operation, Tensor
+
+
+class RegionGraph(Graph):
+    """A graph inside another one. Tensors of the outer graphs that it uses are *captured*.
+
+    Attributes:
+      outer: the graph around it.
+      captures: outer tensor → its stand-in here (a `Capture` leaf), in order of first use.
+      outer_controls: operations of the outer graph that the region waits for.
+      inputs: stand-ins for the loop variables, in order.
+      outputs: what the region computes.
+      iteration: stand-in for the number of the loop's iteration (loop bodies only).
+    """
+
+    def __init__(self, outer: Graph, scope: str = "") -> None:
+        super().__init__()
+        self.outer: Graph = outer
+        self.captures: dict[Tensor, Tensor] = {}
+        self.outer_controls: dict[Operation, None] = {}
+        self.inputs: list[Tensor] = []
+        self.outputs: list[Tensor] = []
+        self.iteration: Tensor | None = None
+        self.seed = outer.seed
+        self._scopes.name = scope
+        self._scopes.devices = outer._scopes.devices
+        self._site = outer._site
+
+    @property
+    def root(self) -> Graph:
+        return self.outer.root
+
+    def own(self, tensor: Tensor) -> Tensor:
+        """`tensor`, or its stand-in if it belongs to a graph around this one."""
+        if tensor.graph is self:
+            return tensor
+        if not self._is_inside(tensor.graph):
+            raise GraphError(
+                f"{tensor!r} was made inside another branch or loop body and has no value here. "
+                "Return it from that branch or body and use the result of cond / while_loop."
+                if isinstance(tensor.graph, RegionGraph) else
+                f"{tensor!r} belongs to another graph than the one that is being built."
+            )
+        outer_tensor = self.outer.own(tensor)
+        inner = self.captures.get(outer_tensor)
+        if inner is None:
+            inner = self.stand_in(outer_tensor, f"{outer_tensor.op.name}/captured")
+            self.captures[outer_tensor] = inner
+        return inner
+
+    def stand_in(self, tensor: Tensor, name: str, shape: object = None) -> Tensor:
+        """A leaf of this region that stands for an outer tensor (of another shape if given)."""
+        kind = TensorType(tensor.dtype, tensor.shape if shape is None else shape)  # type: ignore[arg-type]
+        with self.fresh_scopes(), self.name_scope(None):
+            inner = self.add_operation(
+                lookup("Capture"), (), {"type": kind, "handle": tensor.is_handle}, name,
+            ).outputs[0]
+        inner._symbolic = tensor._symbolic if shape is None else None
+        return inner
+
+    def _is_inside(self, graph: Graph) -> bool:
+        outer: Graph | None = self.outer
+        while outer is not None:
+            if outer is graph:
+                return True
+            outer = outer.outer
+        return False
+
+    def own_operation(self, operation: Operation) -> Operation | None:
+        if operation.graph is self:
+            return operation
+        if not self._is_inside(operation.graph):
+            raise GraphError(f"{operation!r} belongs to another graph.")
+        if operation.graph is self.outer:
+            self.outer_controls[operation] = None
+        else:
+            self.outer.own_operation(operation)
+        return None
+
+    def iterations(self) -> list[Tensor]:
+        own = [self.iteration] if self.iteration is not None else []
+        return self.outer.iterations() + own
+
+    def keeps_handle(self, outer_tensor: Tensor) -> bool:
+        """True if the captured variable is written (or its flag read) here, not only read."""
+        inner = self.captures.get(outer_tensor)
+        return inner is not None and inner in self._writes
+
+
+def find_inside(graph: Graph, tensor: Tensor) -> Tensor | None:
+    """The stand-in of `tensor` in `graph`, without capturing it; None if there is none."""
+    if tensor.graph is graph:
+        return tensor
+    if not isinstance(graph, RegionGraph):
+        return None
+    outer = find_inside(graph.outer, tensor)
+    return None if outer is None else graph.captures.get(outer)

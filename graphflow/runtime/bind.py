@@ -1,0 +1,124 @@
+"""Binding: fed values become arrays of the right type and shape, or a clear error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from graphflow.dims import SymDim, symbol
+from graphflow.dtypes import DType, array_dtype, can_feed, to_array
+from graphflow.errors import FeedError, GraphError, GraphflowError
+from graphflow.graph import Graph
+from graphflow.opdef import TensorType
+from graphflow.shapes import TensorShape
+from graphflow.tensor import Operation, Tensor
+
+
+def resolve_feed_key(graph: Graph, key: Any) -> Tensor:
+    """The tensor that a feed_dict key stands for. Raises FeedError."""
+    try:
+        element = graph.as_graph_element(key)
+    except GraphError as error:
+        raise FeedError(
+            f"Session.run: the feed_dict key {key!r} is not an element of this session's graph. "
+            f"{error}"
+        ) from None
+    except GraphflowError:
+        raise FeedError(
+            f"Session.run: the feed_dict key {key!r} ({type(key).__name__}) is not a tensor of "
+            "the graph. Use the placeholder itself, or its name 'x:0', as the key."
+        ) from None
+    if isinstance(element, Operation):
+        if len(element.outputs) != 1:
+            raise FeedError(f"Session.run: operation '{element.name}' cannot be fed.")
+        element = element.outputs[0]
+    return element
+
+
+def bind_feeds(graph: Graph, feed_dict: Any) -> dict[Tensor, np.ndarray]:
+    """Tensor → array for all entries of a feed_dict. Raises FeedError."""
+    if feed_dict is None:
+        return {}
+    if not isinstance(feed_dict, Mapping):
+        raise FeedError(
+            f"Session.run: feed_dict must be a dict from tensors to values, got "
+            f"{type(feed_dict).__name__}."
+        )
+    bound = {}
+    for key, value in feed_dict.items():
+        tensor = resolve_feed_key(graph, key)
+        bound[tensor] = bind_value(tensor, value)
+    return bound
+
+
+def bind_value(tensor: Tensor, value: Any) -> np.ndarray:
+    """`value` as an array for `tensor`; the very array if it fits already. Raises FeedError."""
+    if isinstance(value, (Tensor, Operation)) or hasattr(value, "as_graph_tensor"):
+        raise FeedError(
+            f"Session.run: cannot feed {value!r} for {_described(tensor)}: feeds are numbers, "
+            "strings, lists or NumPy arrays. Run the tensor first and feed its value."
+        )
+    array = _as_array(tensor, value)
+    if not _fits(array.shape, tensor.shape):
+        raise FeedError(
+            f"Session.run: cannot feed a value of shape {list(array.shape)} for "
+            f"{_described(tensor)}."
+        )
+    return array
+
+
+def _described(tensor: Tensor) -> str:
+    site = f", built at {tensor.op.site}" if tensor.op.site else ""
+    return f"{tensor.op.type} '{tensor.name}' {tensor.dtype.name} {tensor.shape}{site}"
+
+
+def _fits(actual: tuple[int, ...], shape: TensorShape) -> bool:
+    return shape.rank is None or (
+        shape.rank == len(actual)
+        and all(isinstance(d, SymDim) or d == n for d, n in zip(shape.sizes, actual)))
+
+
+def _as_array(tensor: Tensor, value: Any) -> np.ndarray:
+    target = tensor.dtype
+    if isinstance(value, np.ndarray) and value.dtype == target.numpy and not target.is_string:
+        return value
+    try:
+        if target.is_string:
+            return to_array(value, target)
+        array = value if isinstance(value, np.ndarray) else np.asarray(value)
+        if array.dtype == object:
+            return to_array(value, target)
+        source = array_dtype(array)
+        if can_feed(source, target):
+            return _cast(array, source, target)
+        return to_array(value, target)
+    except (GraphflowError, ValueError) as error:
+        raise FeedError(f"Session.run: cannot feed {_described(tensor)}: {error}") from None
+
+
+def _cast(array: np.ndarray, source: DType, target: DType) -> np.ndarray:
+    if source.is_integer and target.is_integer:
+        return to_array(array, target)
+    with np.errstate(over="ignore"):
+        return array.astype(target.numpy)
+
+
+def feed_types(
+    feeds: Mapping[Tensor, np.ndarray],
+) -> tuple[dict[Tensor, TensorType], dict[str, int]]:
+    """Types of the feeds, unknown sizes as symbols, and the sizes that these symbols have now."""
+    types, sizes = {}, {}
+    for tensor, array in feeds.items():
+        known = tensor.shape.sizes if tensor.shape.rank is not None else (None,) * array.ndim
+        dims: list[Any] = []
+        for axis, (dim, size) in enumerate(zip(known, array.shape)):
+            if isinstance(dim, int):
+                dims.append(dim)
+                continue
+            name = tensor.op.name if tensor.index == 0 else tensor.name
+            dims.append(symbol(f"{name}.{axis}"))
+            sizes[f"{name}.{axis}"] = size
+        types[tensor] = TensorType(tensor.dtype, TensorShape.of(dims))
+    return types, sizes

@@ -1,0 +1,55 @@
+"""The variable store of a session: values by state key, committed as a whole at the end of a run.
+
+Invariants: stored arrays are C-contiguous, owned by the store, never handed out without a copy,
+and never changed in place; a commit replaces all written values at once or none.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+
+class VariableStore:
+    """State key → value."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, np.ndarray] = {}
+        self._writer = threading.RLock()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Held by a run from its first read to its commit if it writes: runs are atomic."""
+        with self._writer:
+            yield
+
+    def get(self, key: str, initial: str | None = None) -> np.ndarray | None:
+        """The value of `key`; None if it has none.
+
+        `initial` says how a counter starts: "zero" or "random".
+        """
+        value = self._values.get(key)
+        if value is None and initial is not None:
+            start = 0 if initial == "zero" else secrets.randbits(62)
+            value = self._values.setdefault(key, np.array(start, np.int64))
+        return value
+
+    def has(self, key: str) -> bool:
+        """True if `key` has a value."""
+        return key in self._values
+
+    def keys(self) -> list[str]:
+        """All keys that have a value."""
+        return list(self._values)
+
+    def commit(self, items: Iterable[tuple[str, np.ndarray]]) -> None:
+        """Replaces values. The arrays must not be used by anybody else."""
+        self._values.update(items)
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._values.clear()

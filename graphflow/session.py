@@ -1,0 +1,285 @@
+"""`Session`: runs slices of a Graph with feed dicts, and holds the values of its variables.
+
+`run` resolves fetches and feeds, freezes the slice into a Program (once per set of fetches, feeds
+and relations of their sizes), and hands it to an executor.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+
+from graphflow import errors
+from graphflow.dims import Assumptions, assuming
+from graphflow.errors import ClosedSessionError, FeedError, OpError
+from graphflow.freeze import freeze
+from graphflow.graph import Graph, default_graphs, default_sessions, get_default_graph
+from graphflow.opdef import TensorType
+from graphflow.options import Options
+from graphflow.program import Origin
+from graphflow.reference import ReferenceExecutable
+from graphflow.runtime.bind import bind_feeds, bind_value, feed_types, resolve_feed_key
+from graphflow.runtime.config import ConfigProto
+from graphflow.runtime.fetch import FetchPlan
+from graphflow.runtime.store import VariableStore
+from graphflow.tensor import Operation, Tensor
+
+GROWING_RUNS = 10
+
+
+class _Variant:
+    """One frozen Program and the sizes that it is valid for."""
+
+    __slots__ = ("assumptions", "executable")
+
+    def __init__(self, assumptions: Assumptions, executable: ReferenceExecutable) -> None:
+        self.assumptions, self.executable = assumptions, executable
+
+
+class BaseSession:
+    """What `Session` and `InteractiveSession` share."""
+
+    def __init__(
+        self,
+        target: str = "",
+        graph: Graph | None = None,
+        config: ConfigProto | None = None,
+        *,
+        device: str | None = None,
+        options: Options | None = None,
+    ) -> None:
+        if target:
+            raise errors.UnimplementedError(
+                None, None, f"Session: remote targets are not supported, got {target!r}.")
+        if graph is not None and not isinstance(graph, Graph):
+            raise errors.DTypeError(f"Session: graph must be a gf.Graph, got {graph!r}.")
+        if config is not None and not isinstance(config, ConfigProto):
+            raise errors.DTypeError(f"Session: config must be a gf.ConfigProto, got {config!r}.")
+        options = options or Options.from_environment()
+        self.options = Options(device or options.device, options.silence)
+        self._graph = graph if graph is not None else get_default_graph()
+        self._config = config
+        self._store = VariableStore()
+        self._closed = False
+        self._variants: dict[tuple, list[_Variant]] = {}
+        self._compiling = threading.RLock()
+        self._version = self._graph.version
+        self._growing = 0
+
+    # ---- properties -------------------------------------------------------------------------
+
+    @property
+    def graph(self) -> Graph:
+        """The graph that this session runs."""
+        return self._graph
+
+    @property
+    def sess_str(self) -> str:
+        """The target, always empty: sessions are local."""
+        return ""
+
+    @property
+    def store(self) -> VariableStore:
+        """The values of the session's variables, by state key."""
+        return self._store
+
+    # ---- running ----------------------------------------------------------------------------
+
+    def run(
+        self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None
+    ) -> Any:
+        """Computes `fetches` with the values of `feed_dict`.
+
+        fetches: a tensor, operation, variable, name, None, or any nest of lists, tuples, dicts
+          and named tuples of them. Operations give None, tensors NumPy values.
+        feed_dict: tensor (or name) → value; any tensor can be fed.
+        Operations run in creation order, each once; a variable that is fetched itself is read
+        after all updates. If anything fails, no variable has changed.
+        Raises FetchError, FeedError, ClosedSessionError; `errors.OpError`s of operations.
+        """
+        self._check_open()
+        plan = FetchPlan(self._graph, fetches)
+        feeds = bind_feeds(self._graph, feed_dict)
+        self._watch_growth()
+        return plan.rebuild(self._run(plan.tensors, plan.operations, feeds))
+
+    def make_callable(
+        self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False
+    ) -> Callable[..., Any]:
+        """A function of the values of `feed_list` (in order) that computes `fetches`."""
+        self._check_open()
+        plan = FetchPlan(self._graph, fetches)
+        keys = [resolve_feed_key(self._graph, k) for k in feed_list or ()]
+        tensors, operations = plan.tensors, plan.operations
+
+        def call(*values: Any, **options: Any) -> Any:
+            self._check_open()
+            if options and not accept_options:
+                raise TypeError(f"make_callable: unexpected arguments {sorted(options)}.")
+            if len(values) != len(keys):
+                raise FeedError(
+                    f"make_callable: the function takes {len(keys)} values "
+                    f"({', '.join(k.name for k in keys)}), got {len(values)}."
+                )
+            feeds = {k: bind_value(k, v) for k, v in zip(keys, values)}
+            return plan.rebuild(self._run(tensors, operations, feeds))
+
+        return call
+
+    def _run(
+        self,
+        tensors: Sequence[Tensor],
+        operations: Sequence[Operation],
+        feeds: dict[Tensor, np.ndarray],
+    ) -> list[Any]:
+        try:
+            executable = self._executable(tensors, operations, feeds)
+            outputs = executable.run(list(feeds.values()), self._store)
+        except OpError as error:
+            self._attach_operation(error)
+            raise
+        return [a[()] if a.ndim == 0 else a for a in outputs]
+
+    def _attach_operation(self, error: OpError) -> None:
+        origin = error.op
+        if isinstance(origin, Origin):
+            error._op = self._graph._by_name.get(origin.name)
+            error._node_def = error._op.node_def if error._op is not None else None
+
+    def _executable(
+        self,
+        tensors: Sequence[Tensor],
+        operations: Sequence[Operation],
+        feeds: dict[Tensor, np.ndarray],
+    ) -> ReferenceExecutable:
+        types, sizes = feed_types(feeds)
+        key = (tuple(tensors), tuple(operations),
+               tuple((t, kind.shape.rank, t.shape) for t, kind in types.items()))
+        variant = self._find_variant(key, sizes)
+        if variant is None:
+            with self._compiling:
+                variant = self._find_variant(key, sizes)
+                if variant is None:
+                    variant = self._compile(tensors, operations, types, sizes)
+                    self._variants.setdefault(key, []).append(variant)
+        return variant.executable
+
+    def _find_variant(self, key: tuple, sizes: dict[str, int]) -> _Variant | None:
+        for variant in self._variants.get(key, ()):
+            if variant.assumptions.hold_for(sizes):
+                return variant
+        return None
+
+    def _compile(
+        self,
+        tensors: Sequence[Tensor],
+        operations: Sequence[Operation],
+        types: dict[Tensor, TensorType],
+        sizes: dict[str, int],
+    ) -> _Variant:
+        with assuming(Assumptions(sizes)) as assumptions:
+            program = freeze(tensors, operations, types)
+        return _Variant(assumptions, ReferenceExecutable(program))  # type: ignore[arg-type]
+
+    # ---- variables --------------------------------------------------------------------------
+
+    def load(self, variable: Any, value: Any) -> None:
+        """Sets a variable's value in this session, without an operation. Raises FeedError."""
+        self._check_open()
+        handle = resolve_feed_key(self._graph, variable)
+        if not handle.is_handle:
+            raise FeedError(f"load: {variable!r} is not a variable.")
+        array = np.array(bind_value(handle, value), order="C")
+        with self._store.writing():
+            self._store.commit([(handle.op.attrs["shared_name"], array)])
+
+    # ---- life -------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Ends the session; its variables are forgotten."""
+        self._closed = True
+        self._variants.clear()
+        self._store.clear()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedSessionError(
+                "This session is closed. Make a new gf.Session(), or run inside the `with` block."
+            )
+
+    def as_default(self) -> AbstractContextManager[Any]:
+        """Context manager that makes this the default session; leaving it does not close it."""
+        return default_sessions.entering(self)
+
+    def _watch_growth(self) -> None:
+        """Warns when operations are added between runs again and again."""
+        version = self._graph.version
+        self._growing = self._growing + 1 if version > self._version else 0
+        self._version = version
+        if self._growing == GROWING_RUNS:
+            newest = self._graph.get_operations()[-1]
+            errors.warn(
+                "graph-growth",
+                f"Operations were added to the graph before each of the last {GROWING_RUNS} runs "
+                f"of this session; the newest is {newest.type} '{newest.name}', built at "
+                f"{newest.site}. Build the graph once, before the loop, and only call run() "
+                "inside it; graph.finalize() finds such lines.",
+                silenced=self.options.silence, stacklevel=4)
+
+    def list_devices(self) -> list[str]:
+        """The names of the devices that this session can use."""
+        return ["/device:CPU:0"]
+
+
+class Session(BaseSession):
+    """Runs operations and evaluates tensors of a graph, in the form of `tf.Session`.
+
+    Args:
+      target: must be empty; kept for TensorFlow's sake.
+      graph: the graph to run (the default graph if None).
+      config: a `ConfigProto`; accepted, without effect so far.
+      device: `"reference"` for the NumPy executor, `"auto"` for the best that is available.
+      options: an `Options` record.
+    """
+
+    def __enter__(self) -> Session:
+        self._contexts = [default_graphs.entering(self._graph), default_sessions.entering(self)]
+        for context in self._contexts:
+            context.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        for context in reversed(self._contexts):
+            context.__exit__(*exception)
+        self.close()
+
+    @staticmethod
+    def reset(target: str, containers: Any = None, config: Any = None) -> None:
+        """Accepted for TensorFlow's sake: sessions are local and share nothing."""
+
+
+class InteractiveSession(BaseSession):
+    """A session that makes itself the default one until `close()`, for shells and notebooks."""
+
+    def __init__(
+        self, target: str = "", graph: Graph | None = None, config: ConfigProto | None = None,
+        *, device: str | None = None, options: Options | None = None,
+    ) -> None:
+        super().__init__(target, graph, config, device=device, options=options)
+        default_sessions.items.append(self)
+        self._explicit_graph = graph
+        if graph is not None:
+            default_graphs.items.append(graph)
+
+    def close(self) -> None:
+        """Ends the session and its being the default."""
+        if not self._closed:
+            if self in default_sessions.items:
+                default_sessions.items.remove(self)
+            if self._explicit_graph in default_graphs.items:
+                default_graphs.items.remove(self._explicit_graph)
+        super().close()
