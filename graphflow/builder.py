@@ -41,11 +41,11 @@ class Builder(ABC):
 
 
 _local = threading.local()
-_default: list[Callable[[], Builder]] = []
+_default: list[Callable[[Sequence[Any]], Builder]] = []
 
 
-def set_default(get: Callable[[], Builder]) -> None:
-    """Names the function that gives the builder in force when no `using` block is open."""
+def set_default(get: Callable[[Sequence[Any]], Builder]) -> None:
+    """Names the function that gives the builder for some inputs when no `using` block is open."""
     _default[:] = [get]
 
 
@@ -67,7 +67,13 @@ class using:
 def current() -> Builder:
     """The builder in force in this thread."""
     builder = getattr(_local, "builder", None)
-    return builder if builder is not None else _default[0]()
+    return builder if builder is not None else _default[0](())
+
+
+def builder_for(inputs: Sequence[Any]) -> Builder:
+    """The builder in force, or the one that `inputs` belong to if that is another graph."""
+    builder = getattr(_local, "builder", None)
+    return builder if builder is not None else _default[0](inputs)
 
 
 def apply(
@@ -80,7 +86,8 @@ def apply(
 ) -> Any:
     """One node of the builder in force: its output, or the tuple of them if there are several."""
     opdef = lookup(opdef) if isinstance(opdef, str) else opdef
-    outputs = current().apply(opdef, inputs, attrs or {}, name=name, default_name=default_name)
+    outputs = builder_for(inputs).apply(
+        opdef, inputs, attrs or {}, name=name, default_name=default_name)
     return outputs[0] if len(outputs) == 1 else outputs
 
 

@@ -38,8 +38,8 @@ class ShapeError(GraphflowError, ValueError):
     """Ranks or sizes do not fit."""
 
 
-class DTypeError(GraphflowError, TypeError):
-    """Element types do not fit."""
+class DTypeError(GraphflowError, TypeError, ValueError):
+    """Element types do not fit (TensorFlow raises TypeError for some, ValueError for others)."""
 
 
 class AttributeValueError(GraphflowError, ValueError):

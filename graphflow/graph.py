@@ -69,6 +69,15 @@ class Graph(GraphScopes, Builder):
         """The graph that holds variables and collections: itself, unless it is a region."""
         return self
 
+    def is_inside(self, graph: Graph) -> bool:
+        """True if this graph is `graph` or a region (of a region …) of it."""
+        inner: Graph | None = self
+        while inner is not None:
+            if inner is graph:
+                return True
+            inner = inner.outer
+        return False
+
     # ---- inspection -------------------------------------------------------------------------
 
     @property
@@ -461,4 +470,14 @@ def get_default_session() -> Any:
     return default_sessions.top()
 
 
-builder.set_default(get_default_graph)
+def graph_for(inputs: Sequence[Any]) -> Graph:
+    """The default graph; or the graph of the inputs if the default one is not inside it."""
+    graph = get_default_graph()
+    for value in inputs:
+        value = value.as_graph_tensor() if hasattr(value, "as_graph_tensor") else value
+        if isinstance(value, Tensor):
+            return graph if graph.is_inside(value.graph) else value.graph
+    return graph
+
+
+builder.set_default(graph_for)

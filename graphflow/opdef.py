@@ -367,11 +367,11 @@ def symbolic_outputs(c: Infer, out_types: Sequence[TensorType]) -> list[np.ndarr
             outputs = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
     except (TypeError, ValueError, AttributeError, GraphflowError, RunError):
         return unknown
-    return [_tidy_symbolic(v) if t.dtype.is_integer else None
+    return [_tidy_symbolic(v, t.dtype) if t.dtype.is_integer else None
             for v, t in zip(outputs, out_types)]
 
 
-def _tidy_symbolic(value: Any) -> np.ndarray | None:
+def _tidy_symbolic(value: Any, dtype: DType) -> np.ndarray | None:
     if value is None:
         return None
     array = np.asarray(value, object)
@@ -379,10 +379,10 @@ def _tidy_symbolic(value: Any) -> np.ndarray | None:
         return None
     if any(isinstance(v, SymDim) for v in array.ravel()):
         return array
-    try:
-        return array.astype(np.int64)
-    except OverflowError:  # a uint64 beyond every size
+    # What wraps in the element type, or is a uint64 beyond every size, is no known value.
+    if array.size and (array.max() > min(dtype.max, 2**63 - 1) or array.min() < dtype.min):
         return None
+    return array.astype(np.int64)
 
 
 REGISTRY: dict[str, OpDef] = {}

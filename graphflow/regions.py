@@ -41,7 +41,7 @@ class RegionGraph(Graph):
         """`tensor`, or its stand-in if it belongs to a graph around this one."""
         if tensor.graph is self:
             return tensor
-        if not self._is_inside(tensor.graph):
+        if not self.is_inside(tensor.graph):
             raise GraphError(
                 f"{tensor!r} was made inside another branch or loop body and has no value here. "
                 "Return it from that branch or body and use the result of cond / while_loop."
@@ -65,18 +65,10 @@ class RegionGraph(Graph):
         inner._symbolic = tensor._symbolic if shape is None else None
         return inner
 
-    def _is_inside(self, graph: Graph) -> bool:
-        outer: Graph | None = self.outer
-        while outer is not None:
-            if outer is graph:
-                return True
-            outer = outer.outer
-        return False
-
     def own_operation(self, operation: Operation) -> Operation | None:
         if operation.graph is self:
             return operation
-        if not self._is_inside(operation.graph):
+        if not self.is_inside(operation.graph):
             raise GraphError(f"{operation!r} belongs to another graph.")
         if operation.graph is self.outer:
             self.outer_controls[operation] = None

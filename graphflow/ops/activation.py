@@ -259,10 +259,10 @@ softsign = unary(
 
 
 @op_function
-def swish(features: Any, beta: Any = 1.0, name: str | None = None) -> Any:
+def swish(features: Any, beta: Any = 1.0) -> Any:
     """x · sigmoid(beta · x) (Ramachandran et al. 2017, arXiv 1710.05941)."""
     features = convert(features)
-    with scope(name, "swish") as inner:
+    with scope(None, "swish") as inner:
         scaled = features if isinstance(beta, float) and beta == 1.0 else features * beta
         return OPS.multiply(features, OPS.sigmoid(scaled), name=inner)
 
@@ -279,5 +279,5 @@ def gelu(features: Any, approximate: bool = False, name: str | None = None) -> A
             cubic = features + OPS.square(features) * features * 0.044715
             share = OPS.tanh(cubic * float(np.sqrt(2 / np.pi))) + 1
         else:
-            share = OPS.erf(features * float(np.sqrt(0.5))) + 1
+            share = OPS.erfc(features * -float(np.sqrt(0.5)))  # 1 + erf, without cancellation
         return OPS.multiply(features * 0.5, share, name=inner)

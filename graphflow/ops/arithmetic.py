@@ -131,13 +131,15 @@ def _power(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _power_grad(F: Any, op: Any, g: Any) -> list[Any]:
-    """d/dx = y·x^(y−1), without the false NaN of 0·0^(−1) where y is 0.
+    """d/dx = y·x^(y−1). Where y is 0 that is 0, and x^(−1) is not even computed: at x = 0 it
+    would make NaN of this gradient or of the next.
 
     d/dy = x^y·log x where x > 0 (complex: x ≠ 0), and 0 elsewhere, where it has no real value;
     the logarithm is taken of 1 there, so that its own gradient stays finite.
     """
     x, y, z = F.conj(op.inputs[0]), F.conj(op.inputs[1]), F.conj(op.outputs[0])
-    towards_x = g * F.multiply_no_nan(F.pow(x, y - 1), y)
+    constant = F.equal(y, 0)
+    towards_x = g * F.where_v2(constant, 0, y * F.pow(x, F.where_v2(constant, 1, y - 1)))
     inside = F.not_equal(x, 0) if x.dtype.is_complex else x > 0
     towards_y = g * z * F.log(F.where_v2(inside, x, 1))
     return [towards_x, towards_y]

@@ -12,7 +12,7 @@ from graphflow.builder import apply, convert, op_function
 from graphflow.dtypes import DType
 from graphflow.errors import DTypeError
 from graphflow.lowering import Pointwise
-from graphflow.opdef import Attr, Infer, NotDifferentiable, Sample, TensorType
+from graphflow.opdef import Attr, Infer, NotDifferentiable, Sample, TensorType, broadcast_inputs
 from graphflow.ops.declare import always_bool, binary, declare, unary
 from graphflow.ops.operands import common_dtype
 
@@ -137,7 +137,18 @@ def _logical(
 
 logical_and = _logical("LogicalAnd", "logical_and", np.logical_and, "x and y")
 logical_or = _logical("LogicalOr", "logical_or", np.logical_or, "x or y")
-logical_xor = _logical("LogicalXor", "logical_xor", np.logical_xor, "x or y but not both")
+LOGICAL_XOR = declare(
+    "LogicalXor", "x: bool, y: bool", infer=broadcast_inputs, reference=np.logical_xor,
+    grad=_BOOLEAN, lowering=Pointwise(lambda b, x, y: b.logical_xor(x, y)), broadcasts=True,
+    commutative=True, samples=_bool_pairs)
+
+
+@op_function
+def logical_xor(x: Any, y: Any, name: str = "LogicalXor") -> Any:
+    """x or y but not both, elementwise with broadcasting; x, y: bool."""
+    return apply(LOGICAL_XOR, (x, y), name=name)
+
+
 logical_not = unary(
     "LogicalNot", "logical_not", dt.BOOL, body=lambda b, x: b.logical_not(x),
     reference=np.logical_not, grad=_BOOLEAN,

@@ -17,10 +17,10 @@ from graphflow.dims import Dim, same
 from graphflow.errors import AttributeValueError, ShapeError
 from graphflow.opdef import ErrorSample, Infer, Sample, TensorType
 from graphflow.ops import convolution_lowering, convolution_reference
+from graphflow.ops.arguments import failure
 from graphflow.ops.convolution_geometry import (
     LAYOUTS,
     WINDOW_ATTRS,
-    argument_error,
     check_window_attrs,
     checked_axes,
     image_shape,
@@ -363,7 +363,7 @@ def conv2d_transpose(
     value = _one_of(op, name, "value", value, "input", input)
     filter = _one_of(op, name, "filter", filter, "filters", filters)
     if output_shape is None:
-        raise argument_error(op, name, "output_shape is missing",
+        raise failure(op, name, "output_shape is missing",
                              "Give the four sizes of the result.")
     attrs = _conv_attrs(op, name, strides, padding, data_format, dilations)
     return apply(BACKPROP_INPUT, (value, filter, output_shape), attrs, name=name,
@@ -375,7 +375,7 @@ def _one_of(
 ) -> Any:
     if (value is None) == (other is None):
         problem = "is missing" if value is None else f"and {alias} are both given"
-        raise argument_error(op, name, f"{first} {problem}", f"Give {first} or {alias}.")
+        raise failure(op, name, f"{first} {problem}", f"Give {first} or {alias}.")
     return other if value is None else value
 
 
@@ -384,6 +384,6 @@ def _conv_attrs(
 ) -> dict[str, Any]:
     for argument, value in (("strides", strides), ("padding", padding)):
         if value is None:
-            raise argument_error(op, name, f"{argument} is missing",
+            raise failure(op, name, f"{argument} is missing",
                                  "For example strides=[1, 1, 1, 1], padding='SAME'.")
     return window_attrs(op, name, strides, padding, data_format, dilations)

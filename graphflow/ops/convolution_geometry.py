@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from graphflow.dims import Dim, SymDim, ceildiv, dim_max, floordiv
-from graphflow.errors import AttributeValueError, describe
+from graphflow.errors import AttributeValueError
 from graphflow.opdef import Attr, Infer
+from graphflow.ops.arguments import failure
 from graphflow.shapes import TensorShape, unknown_shape
-from graphflow.sites import user_site
 
 LAYOUTS = {"NHWC": (0, 1, 2, 3), "NCHW": (0, 2, 3, 1)}
 
@@ -192,14 +192,14 @@ def window_attrs(
     """
     data_format = data_format or "NHWC"
     if data_format not in LAYOUTS:
-        raise argument_error(op, name, f"data_format must be 'NHWC' or 'NCHW', got "
+        raise failure(op, name, f"data_format must be 'NHWC' or 'NCHW', got "
                                        f"{data_format!r}")
     pads: tuple = ()
     if isinstance(padding, (list, tuple, np.ndarray)):
         pads = _explicit_pairs(op, name, padding, data_format)
         padding = "EXPLICIT"
     elif not isinstance(padding, str) or padding.upper() not in ("SAME", "VALID"):
-        raise argument_error(op, name, "padding must be 'SAME', 'VALID' or four pairs "
+        raise failure(op, name, "padding must be 'SAME', 'VALID' or four pairs "
                                        f"[before, after], got {padding!r}")
     return {
         "strides": spatial_pair(op, name, "strides", strides, data_format),
@@ -223,36 +223,27 @@ def spatial_pair(
     except (AttributeError, TypeError):
         given = ()
     if len(given) not in (1, 2, 4):
-        raise argument_error(op, name, f"{argument} must be an int or a list of 1, 2 or 4 ints, "
+        raise failure(op, name, f"{argument} must be an int or a list of 1, 2 or 4 ints, "
                                        f"got {value!r}")
     if len(given) == 4:
         n, h, w, channels = split_layout(given, data_format)
         if n != 1 or channels != 1:
-            raise argument_error(
+            raise failure(
                 op, name, f"{argument} of the batch and channel axes must be 1, got "
                 f"{list(given)} for data_format {data_format!r}")
         given = (h, w)
     if min(given) < 1:
-        raise argument_error(op, name, f"{argument} must be positive, got {value!r}")
+        raise failure(op, name, f"{argument} must be positive, got {value!r}")
     return (given[0], given[0]) if len(given) == 1 else given  # type: ignore[return-value]
 
 
 def _explicit_pairs(op: str, name: str | None, padding: Any, data_format: str) -> tuple:
     pairs = np.asarray(padding, object)
     if pairs.shape != (4, 2) or not all(isinstance(v, (int, np.integer)) for v in pairs.flat):
-        raise argument_error(op, name, "explicit padding must be four pairs [before, after] in "
+        raise failure(op, name, "explicit padding must be four pairs [before, after] in "
                                        f"the order of data_format, got {padding!r}")
     n, h, w, channels = split_layout([tuple(map(int, p)) for p in pairs], data_format)
     if any(n) or any(channels) or min(h + w) < 0:
-        raise argument_error(op, name, "explicit padding must not be negative, and 0 for the "
+        raise failure(op, name, "explicit padding must not be negative, and 0 for the "
                                        f"batch and channel axes; got {padding!r}")
     return h, w
-
-
-def argument_error(
-    op: str, name: str | None, problem: str, fix: str = ""
-) -> AttributeValueError:
-    """An error about an argument of a public function, in the one form."""
-    site = user_site()
-    return AttributeValueError(
-        describe(op, name, problem, site=str(site) if site else None, fix=fix))

@@ -48,7 +48,7 @@ def declare(
     sparse_grad: bool = False,
     samples: Callable[[], Sequence[Sample]] | None = None,
     errors: Callable[[], Sequence[ErrorSample]] | None = None,
-    depth: int = 2,
+    depth: int = 1,
     **families: tuple[DType, ...],
 ) -> OpDef:
     """Declares one op; see `OpDef` for the arguments and `schema` for the text of `inputs`."""

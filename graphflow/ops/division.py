@@ -66,9 +66,9 @@ def truediv(x: Any, y: Any, name: str | None = None) -> Any:
     x, y = typed_pair(x, y)
     target = _QUOTIENT_TYPES.get(x.dtype)
     if target is None or x.dtype is not y.dtype:
-        return apply(realdiv.opdef, (x, y), name=name or "truediv")
+        return apply("RealDiv", (x, y), name=name or "truediv")
     with scope(name, "truediv") as inner:
-        return apply(realdiv.opdef, (cast(x, target), cast(y, target)), name=inner)
+        return apply("RealDiv", (cast(x, target), cast(y, target)), name=inner)
 
 
 @op_function
@@ -81,8 +81,8 @@ def divide(x: Any, y: Any, name: str | None = None) -> Any:
 def div(x: Any, y: Any, name: str | None = None) -> Any:
     """x / y as Python 2's `/`: a float or complex quotient, or ⌊x / y⌋ of integers."""
     x, y = typed_pair(x, y)
-    opdef = realdiv.opdef if x.dtype.is_differentiable else floor_div.opdef
-    return apply(opdef, (x, y), name=name or "div")
+    op = "RealDiv" if x.dtype.is_differentiable else "FloorDiv"
+    return apply(op, (x, y), name=name or "div")
 
 
 # ---- quotients whose zero divisor gives zero ----------------------------------------------------
@@ -112,6 +112,9 @@ DIV_NO_NAN = declare(
 def div_no_nan(x: Any, y: Any, name: str | None = None) -> Any:
     """x / y, and 0 wherever y is 0; elementwise with broadcasting. x, y: floats or complex."""
     return apply(DIV_NO_NAN, (x, y), name=name or "div_no_nan")
+
+
+publish(div_no_nan, "divide_no_nan")
 
 
 @op_function

@@ -110,9 +110,11 @@ def _axis_gradient(F: Any, params: Any, indices: Any, g: Any, axis: int, batch: 
     n1 = F.reshape(n, [1])
     g = F.transpose(F.reshape(g, F.concat([groups, outer, picks, inner], 0)), [0, 2, 1, 3])
     g = F.reshape(g, F.concat([groups * picks, outer, inner], 0))
-    rows = F.reshape(indices, F.concat([groups, picks], 0))
-    first = F.range(0, groups[0]) * n
-    rows = F.reshape(rows + F.cast(F.expand_dims(first, 1), indices.dtype), groups * picks)
+    rows = F.reshape(indices, groups * picks)
+    if batch:
+        first = F.cast(F.range(0, groups[0]) * n, indices.dtype)
+        rows = F.reshape(rows, F.concat([groups, picks], 0)) + F.expand_dims(first, 1)
+        rows = F.reshape(rows, groups * picks)
     summed = F.unsorted_segment_sum(g, rows, groups[0] * n)
     summed = F.reshape(summed, F.concat([groups, n1, outer, inner], 0))
     return F.reshape(F.transpose(summed, [0, 2, 1, 3]), shape)
@@ -251,7 +253,8 @@ def _gather_nd(params: np.ndarray, indices: np.ndarray) -> np.ndarray:
     places = split_nd(indices, params.shape, "params")
     if not places:
         return np.broadcast_to(params, indices.shape[:-1] + params.shape)
-    return params[(*places, Ellipsis)]
+    key: tuple[Any, ...] = (*places, Ellipsis)
+    return params[key]
 
 
 def _gather_nd_gradient(F: Any, op: Any, g: Any) -> list[Any]:

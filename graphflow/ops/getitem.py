@@ -66,7 +66,7 @@ class _Positions:
                 "Use gf.shape(x)[axis], which is a tensor, as the index.")
         if hasattr(item, "as_graph_tensor") or _is_tensor(item):
             return self._tensor(convert(item))
-        if isinstance(item, (bool, np.bool_)) or _holds(item, "b"):
+        if isinstance(item, (bool, np.bool_)) or _holds_bools(item):
             raise self.problem("a boolean mask cannot be combined with other indices",
                                "Use gf.boolean_mask(x, mask, axis=…).")
         if isinstance(item, (list, tuple)) or (isinstance(item, np.ndarray) and item.ndim):
@@ -96,13 +96,12 @@ def _is_tensor(item: Any) -> bool:
     return isinstance(getattr(item, "dtype", None), dt.DType) and hasattr(item, "shape")
 
 
-def _holds(item: Any, kind: str) -> bool:
-    if not isinstance(item, (list, tuple, np.ndarray)):
-        return False
-    array = np.asarray(item, object) if isinstance(item, (list, tuple)) else item
-    if array.dtype == object:
-        return array.size > 0 and all(isinstance(v, (bool, np.bool_)) for v in array.ravel())
-    return array.dtype.kind == kind
+def _holds_bools(item: Any) -> bool:
+    """True for an array of booleans, or a list (of lists) of them."""
+    if isinstance(item, np.ndarray):
+        return item.dtype.kind == "b"
+    return isinstance(item, list) and bool(item) and all(
+        isinstance(v, (bool, np.bool_)) or _holds_bools(v) for v in item)
 
 
 def _short(value: Any) -> str:
@@ -111,37 +110,35 @@ def _short(value: Any) -> str:
 
 
 def _is_mask(key: Any) -> bool:
-    return isinstance(key, (bool, np.bool_)) or _holds(key, "b") or (
+    return isinstance(key, (bool, np.bool_)) or _holds_bools(key) or (
         _is_tensor(key) and key.dtype.is_bool)
 
 
 def _vector(entries: list[Any]) -> Any:
-    """The entries as one constant, or stacked where some are tensors."""
+    """The entries as one vector: a constant, or stacked where some are tensors."""
     tensors = [v for v in entries if _is_tensor(v)]
     if not tensors:
         wide = any(not -(2**31) <= v < 2**31 for v in entries)
-        return np.array(entries, np.int64 if wide else np.int32)
+        return convert(np.array(entries, np.int64 if wide else np.int32), name="stack")
     dtype = dt.int32 if all(t.dtype is dt.int32 for t in tensors) else dt.int64
     return F.stack([
         (v if v.dtype is dtype else F.cast(v, dtype)) if _is_tensor(v)
-        else np.array(v, dtype.numpy) for v in entries])
+        else np.array(v, dtype.numpy) for v in entries], name="stack")
 
 
 def _vectors(positions: _Positions) -> list[Any]:
     """begin, end and strides as vectors of one integer type."""
     lists = (positions.begin, positions.end, positions.strides)
     vectors = [_vector(entries) for entries in lists]
-    wide = any(v.dtype in (dt.int64, np.int64) for v in vectors)
-    if not wide:
+    if all(v.dtype is dt.int32 for v in vectors):
         return vectors
-    return [v.astype(np.int64) if isinstance(v, np.ndarray)
-            else v if v.dtype is dt.int64 else F.cast(v, dt.int64) for v in vectors]
+    return [v if v.dtype is dt.int64 else F.cast(v, dt.int64) for v in vectors]
 
 
 def _known_shape(x: Any, positions: _Positions) -> Any:
-    lists = ([_known(v) for v in entries]
-             for entries in (positions.begin, positions.end, positions.strides))
-    return known_slice_shape(x, *lists, positions.masks)
+    begin, end, strides = ([_known(v) for v in entries] for entries in (
+        positions.begin, positions.end, positions.strides))
+    return known_slice_shape(x, begin, end, strides, positions.masks)
 
 
 def _known(entry: Any) -> Any:
@@ -175,7 +172,7 @@ def getitem(x: Any, key: Any, name: str | None = None) -> Any:
     with scope(name, "strided_slice") as inner:
         vectors = _vectors(positions)
         out = apply(STRIDED_SLICE, (x, *vectors), positions.masks, name=inner)
-    if not all(isinstance(v, np.ndarray) for v in vectors) and hasattr(out, "set_shape"):
+    if any(v.symbolic_value is None for v in vectors) and hasattr(out, "set_shape"):
         _add_known_sizes(out, x, positions)
     return out
 
@@ -188,5 +185,5 @@ def _add_known_sizes(out: Any, x: Any, positions: _Positions) -> None:
     try:
         out.set_shape(_known_shape(x, positions))
     except SpecError as error:
-        raise failure("StridedSlice", out.op.name, f"{error}: input {x.shape}",
-                      cls=ShapeError) from None
+        raise failure("StridedSlice", out.op.name, f"{error}: input {x.shape}", error.fix,
+                      ShapeError) from None

@@ -19,6 +19,7 @@ from graphflow.errors import (
     DTypeError,
     GraphflowError,
     InvalidArgumentError,
+    OpError,
     OutOfRangeError,
     ResourceExhaustedError,
     UnimplementedError,
@@ -62,6 +63,8 @@ _ERROR_CLASSES: tuple[tuple[tuple[type[Exception], ...], type[Exception]], ...] 
 
 
 def _error_class(error: Exception) -> type[Exception]:
+    if isinstance(error, OpError) and type(error) is not OpError:
+        return type(error)
     for raised, mapped in _ERROR_CLASSES:
         if isinstance(error, raised):
             return mapped

@@ -27,6 +27,7 @@ from graphflow.opdef import (
 from graphflow.ops.arguments import typed
 from graphflow.ops.declare import declare
 from graphflow.ops.numerics import accumulator, widen
+from graphflow.ops.rows import from_rows, to_rows
 from graphflow.shapes import TensorShape
 
 
@@ -144,28 +145,9 @@ def product_of_others(F: Any, x: Any, axis: tuple[int, ...] | None) -> Any:
 
     It is the product of those before it and those after it: two linear recurrences.
     """
-    rank = x.shape.rank
-    if axis == ():
-        return F.ones_like(x)
-    if axis is None or (rank is not None and len(axis) == rank):
-        return F.reshape(_others_in_row(F, F.reshape(x, [-1])), F.shape(x))
-    if rank is None:
-        raise ShapeError("reduce_prod: the gradient over some axes needs an input of known rank. "
-                         "Use x.set_shape([None, …]).")
-    kept = [a for a in range(rank) if a not in {b % rank for b in axis}]
-    order = [*kept, *sorted(a % rank for a in axis)]
-    turned = F.transpose(x, order)
-    sizes = F.shape(turned)
-    # Empty inputs leave nothing for −1 to be inferred from, so the row length is computed.
-    rows = F.reshape(turned, F.concat([sizes[:len(kept)],
-                                       [F.reduce_prod(sizes[len(kept):])]], 0))
-    others = F.reshape(_others_in_row(F, rows), sizes)
-    return F.transpose(others, [order.index(a) for a in range(rank)])
-
-
-def _others_in_row(F: Any, x: Any) -> Any:
-    """Products before times products after, along the last axis."""
-    zeros = F.zeros_like(x)
-    before = linear_scan(shifted(x, 1), shifted(zeros, 1))
-    after = linear_scan(shifted(x, 1, reverse=True), shifted(zeros, 1, reverse=True), reverse=True)
-    return before * after
+    rows = to_rows(x, axis)
+    zeros = F.zeros_like(rows)
+    before = linear_scan(shifted(rows, 1), shifted(zeros, 1))
+    after = linear_scan(shifted(rows, 1, reverse=True), shifted(zeros, 1, reverse=True),
+                        reverse=True)
+    return from_rows(before * after, x, axis)

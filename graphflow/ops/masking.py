@@ -7,6 +7,7 @@ from typing import Any
 from graphflow.builder import F, convert, op_function
 from graphflow.dims import product
 from graphflow.errors import AttributeValueError, DTypeError, ShapeError
+from graphflow.ops.scope import scope
 from graphflow.shapes import TensorShape
 
 
@@ -30,9 +31,10 @@ def boolean_mask(
             f"boolean_mask: mask must have a known rank of at least 1, got {mask!r}.")
     start = _first_axis(tensor, axis)
     _check_mask(tensor, mask, start, rank)
-    flat = _merge_axes(tensor, start, rank)
-    places = F.reshape(F.where(F.reshape(mask, [-1])), [-1])
-    return F.gather(flat, places, axis=start, name=name)
+    with scope(name, "boolean_mask"):
+        flat = _merge_axes(tensor, start, rank)
+        places = F.reshape(F.where(F.reshape(mask, [-1])), [-1])
+        return F.gather(flat, places, axis=start)
 
 
 def _first_axis(tensor: Any, axis: Any) -> int:

@@ -14,10 +14,10 @@ from graphflow import dtypes as dt
 from graphflow.builder import apply, op_function
 from graphflow.dims import same
 from graphflow.errors import AttributeValueError, InvalidArgumentError, ShapeError
-from graphflow.lowering import Composite, Window
+from graphflow.lowering import Composite, LoweringContext, Window
 from graphflow.opdef import ErrorSample, Infer, RunError, Sample, TensorType
+from graphflow.ops.arguments import failure
 from graphflow.ops.convolution_geometry import (
-    argument_error,
     check_window_attrs,
     checked_axes,
     from_nhwc,
@@ -29,7 +29,7 @@ from graphflow.ops.convolution_geometry import (
     window_attrs,
 )
 from graphflow.ops.declare import declare
-from graphflow.ops.numerics import lowest
+from graphflow.ops.numerics import accumulator, lowest
 from graphflow.ops.pooling_windows import (
     CASES,
     POOL_ATTRS,
@@ -132,6 +132,11 @@ def _avg_pool_grad_gradient(F: Any, op: Any, gg: Any) -> list[Any]:
     return [apply(AVG_POOL, (gg,), op.attrs), None]
 
 
+def _mean_of_inside(b: Any, total: tuple, count: Any, ctx: LoweringContext) -> tuple:
+    mean = total[0] / b.cast(b.max(count, 1), total[0].dtype)
+    return (b.cast(mean, ctx.out_dtypes[0]),)
+
+
 _MAX_WINDOW = Window(
     extents=pool_extents, source=pool_source,
     init=lambda b, ctx: (b.const(lowest(ctx.in_dtypes[0]), ctx.in_dtypes[0]),),
@@ -141,10 +146,10 @@ _MAX_WINDOW = Window(
 
 _AVG_WINDOW = Window(
     extents=pool_extents, source=pool_source,
-    init=lambda b, ctx: (b.const(0.0, ctx.in_dtypes[0]),),
-    lift=lambda b, x, position, ctx: (x,),
+    init=lambda b, ctx: (b.const(0.0, accumulator(ctx.in_dtypes[0])),),
+    lift=lambda b, x, position, ctx: (b.cast(x, accumulator(ctx.in_dtypes[0])),),
     combine=lambda b, left, right: (left[0] + right[0],),
-    finish=lambda b, total, count, ctx: (total[0] / b.cast(b.max(count, 1), total[0].dtype),))
+    finish=_mean_of_inside)
 
 
 def _expand_avg_grad(
@@ -265,10 +270,10 @@ def _pool(
     op = opdef.name
     if (value is None) == (alias is None):
         problem = "is missing" if value is None else "and input are both given"
-        raise argument_error(op, name, f"value {problem}", "Give value or input.")
+        raise failure(op, name, f"value {problem}", "Give value or input.")
     for argument, given in (("ksize", ksize), ("strides", strides), ("padding", padding)):
         if given is None:
-            raise argument_error(op, name, f"{argument} is missing", "For example "
+            raise failure(op, name, f"{argument} is missing", "For example "
                                  "ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding='SAME'.")
     attrs = window_attrs(op, name, strides, padding, data_format)
     attrs["ksize"] = spatial_pair(op, name, "ksize", ksize, attrs["data_format"])

@@ -26,7 +26,11 @@ MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axi
 
 
 class SpecError(ValueError):
-    """Slice vectors and masks that do not fit the input's rank."""
+    """Slice vectors and masks that do not fit the input: the problem, and its fix."""
+
+    def __init__(self, problem: str, fix: str = "") -> None:
+        super().__init__(problem)
+        self.fix = fix
 
 
 class _Unknown:
@@ -218,4 +222,5 @@ def check_index(index: Any, size: Any, axis: int) -> None:
     if index is UNKNOWN or isinstance(index, SymDim) or isinstance(size, SymDim):
         return
     if not -size <= index < size:
-        raise SpecError(f"index {index} is out of range for axis {axis} of size {size}")
+        raise SpecError(f"index {index} is out of range for axis {axis} of size {size}",
+                        f"Its indices go from {-size} to {size - 1}." if size else "")

@@ -55,12 +55,12 @@ def _strided_shape(c: Infer, shape: TensorShape, first: int) -> TensorShape:
     count = _vector_length(c, first, first + 2)
     if count is None or shape.rank is None:
         return UNKNOWN_SHAPE
-    vectors = [_entries_of(c.value(i), count) for i in range(first, first + 3)]
+    begin, end, strides = (_entries_of(c.value(i), count) for i in range(first, first + 3))
     try:
-        return TensorShape.of(sliced_sizes(shape.sizes, *vectors, attrs=c.attrs))
+        return TensorShape.of(sliced_sizes(shape.sizes, begin, end, strides, c.attrs))
     except SpecError as error:
         cls = AttributeValueError if "stride" in str(error) else ShapeError
-        raise c.error(f"{error}: input {shape}", cls=cls) from None
+        raise c.error(f"{error}: input {shape}", error.fix, cls) from None
 
 
 def _strided_slice_type(c: Infer) -> list[TensorType]:
@@ -78,7 +78,8 @@ def _numpy_key(
         return (*(_numpy_item(e, shape, begin, end, strides)
                   for e in slice_entries(len(begin), len(shape), attrs)), Ellipsis)
     except SpecError as error:
-        raise RunError(InvalidArgumentError, f"{error}: input {list(shape)}") from None
+        raise RunError(InvalidArgumentError, f"{error}: input {list(shape)}",
+                       error.fix) from None
 
 
 def _numpy_item(
@@ -345,7 +346,7 @@ def _slice(x: np.ndarray, begin: np.ndarray, size: np.ndarray) -> np.ndarray:
             raise RunError(
                 InvalidArgumentError,
                 f"begin {first} and size {size[axis]} leave axis {axis} of size {extent}")
-    key = tuple(builtins.slice(b, e) for b, e in zip(begin.tolist(), ends))
+    key: list[Any] = [builtins.slice(b, e) for b, e in zip(begin.tolist(), ends)]
     return x[(*key, Ellipsis)]
 
 

@@ -255,8 +255,11 @@ def split(
     """
     axis = static_int("Split", name, "axis", axis)
     attrs = {"num": num, "axis": axis}
-    scalar = np.ndim(num_or_size_splits) == 0 if not is_tensor(num_or_size_splits) else (
-        num_or_size_splits.shape.rank == 0)
+    if is_tensor(num_or_size_splits):
+        scalar = num_or_size_splits.shape.rank == 0
+    else:
+        listed = isinstance(num_or_size_splits, (list, tuple))
+        scalar = not listed and np.ndim(num_or_size_splits) == 0
     if scalar:
         attrs["num"] = static_int("Split", name, "num_or_size_splits", num_or_size_splits)
         return _as_list(apply(SPLIT, (value,), attrs, name=name, default_name="split"))

@@ -29,10 +29,10 @@ _SCOPES_KEY = ("__varscope",)
 class VariableScope:
     """The prefix and the defaults that `get_variable` uses inside one `variable_scope`.
 
-    Attributes (each set by the method `set_…` of its name): `name`, the prefix without a slash at
-    its end; `original_name_scope`, the name scope opened with it; `reuse` (False, True or
-    AUTO_REUSE); `initializer`, `regularizer`, `caching_device`, `partitioner`, `custom_getter`,
-    `dtype`, `use_resource`, `constraint`.
+    Attributes: `name`, the prefix without a slash at its end; `original_name_scope`, the name
+    scope opened with it; `reuse` (False, True or AUTO_REUSE); and the defaults `initializer`,
+    `regularizer`, `caching_device`, `partitioner`, `custom_getter`, `dtype`, `use_resource`,
+    `constraint`.
     """
 
     def __init__(

@@ -1,0 +1,130 @@
+"""`tf.math`: mathematical operations."""
+
+from graphflow.ops.activation import softplus, softsign
+from graphflow.ops.arg_reduction import argmax, argmin
+from graphflow.ops.arithmetic import (
+    abs,
+    accumulate_n,
+    add,
+    add_n,
+    multiply,
+    multiply_no_nan,
+    negative,
+    pow,
+    scalar_mul,
+    sign,
+    square,
+    squared_difference,
+    subtract,
+)
+from graphflow.ops.checks import is_non_decreasing, is_strictly_increasing
+from graphflow.ops.comparison import (
+    equal,
+    greater,
+    greater_equal,
+    is_finite,
+    is_inf,
+    is_nan,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    not_equal,
+)
+from graphflow.ops.complex import angle, conj, imag, real
+from graphflow.ops.division import (
+    div_no_nan as divide_no_nan,
+)
+from graphflow.ops.division import (
+    divide,
+    floordiv,
+    floormod,
+    reciprocal_no_nan,
+    truediv,
+)
+from graphflow.ops.division import (
+    floormod as mod,
+)
+from graphflow.ops.elementary import (
+    acos,
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    cos,
+    cosh,
+    exp,
+    expm1,
+    log,
+    log1p,
+    log_sigmoid,
+    polyval,
+    reciprocal,
+    rsqrt,
+    sigmoid,
+    sin,
+    sinh,
+    sqrt,
+    tan,
+    tanh,
+    xdivy,
+    xlogy,
+)
+from graphflow.ops.reduction import (
+    count_nonzero,
+    reduce_all,
+    reduce_any,
+    reduce_max,
+    reduce_mean,
+    reduce_min,
+    reduce_prod,
+    reduce_sum,
+)
+from graphflow.ops.rounding import ceil, floor, rint, round
+from graphflow.ops.segments import (
+    unsorted_segment_max,
+    unsorted_segment_mean,
+    unsorted_segment_min,
+    unsorted_segment_prod,
+    unsorted_segment_sqrt_n,
+    unsorted_segment_sum,
+)
+from graphflow.ops.selection import maximum, minimum
+from graphflow.ops.softmax import log_softmax, softmax
+from graphflow.ops.sorted_segments import (
+    segment_max,
+    segment_mean,
+    segment_min,
+    segment_prod,
+    segment_sum,
+)
+from graphflow.ops.special import digamma, erf, erfc, lgamma, polygamma, zeta
+from graphflow.ops.statistics import (
+    reduce_euclidean_norm,
+    reduce_logsumexp,
+    reduce_std,
+    reduce_variance,
+)
+
+__all__ = [
+    "abs", "accumulate_n", "acos", "acosh", "add", "add_n", "angle", "argmax", "argmin",
+    "asin", "asinh", "atan", "atan2", "atanh", "ceil", "conj", "cos", "cosh", "count_nonzero",
+    "digamma", "divide", "divide_no_nan", "equal", "erf", "erfc", "exp", "expm1", "floor",
+    "floordiv", "floormod", "greater", "greater_equal", "imag", "is_finite", "is_inf",
+    "is_nan", "is_non_decreasing", "is_strictly_increasing", "less", "less_equal", "lgamma",
+    "log", "log1p", "log_sigmoid", "log_softmax", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "maximum", "minimum", "mod", "multiply", "multiply_no_nan", "negative",
+    "not_equal", "polygamma", "polyval", "pow", "real", "reciprocal", "reciprocal_no_nan",
+    "reduce_all", "reduce_any", "reduce_euclidean_norm", "reduce_logsumexp", "reduce_max",
+    "reduce_mean", "reduce_min", "reduce_prod", "reduce_std", "reduce_sum", "reduce_variance",
+    "rint", "round", "rsqrt", "scalar_mul", "segment_max", "segment_mean", "segment_min",
+    "segment_prod", "segment_sum", "sigmoid", "sign", "sin", "sinh", "softmax", "softplus",
+    "softsign", "sqrt", "square", "squared_difference", "subtract", "tan", "tanh", "truediv",
+    "unsorted_segment_max", "unsorted_segment_mean", "unsorted_segment_min",
+    "unsorted_segment_prod", "unsorted_segment_sqrt_n", "unsorted_segment_sum", "xdivy",
+    "xlogy", "zeta",
+]

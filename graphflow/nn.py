@@ -1,0 +1,43 @@
+"""`tf.nn`: neural-network operations."""
+
+from graphflow.ops.activation import (
+    crelu,
+    elu,
+    gelu,
+    leaky_relu,
+    relu,
+    relu6,
+    selu,
+    softplus,
+    softsign,
+    swish,
+)
+from graphflow.ops.bias import bias_add
+from graphflow.ops.convolution import (
+    conv2d,
+    conv2d_backprop_filter,
+    conv2d_backprop_input,
+    conv2d_transpose,
+)
+from graphflow.ops.cross_entropy import (
+    sigmoid_cross_entropy_with_logits,
+    softmax_cross_entropy_with_logits,
+    softmax_cross_entropy_with_logits_v2,
+    sparse_softmax_cross_entropy_with_logits,
+    weighted_cross_entropy_with_logits,
+)
+from graphflow.ops.elementary import sigmoid, tanh
+from graphflow.ops.embedding import embedding_lookup
+from graphflow.ops.pooling import avg_pool, max_pool
+from graphflow.ops.softmax import log_softmax, softmax
+from graphflow.ops.statistics import moments, weighted_moments
+
+__all__ = [
+    "avg_pool", "bias_add", "conv2d", "conv2d_backprop_filter", "conv2d_backprop_input",
+    "conv2d_transpose", "crelu", "elu", "embedding_lookup", "gelu", "leaky_relu",
+    "log_softmax", "max_pool", "moments", "relu", "relu6", "selu", "sigmoid",
+    "sigmoid_cross_entropy_with_logits", "softmax", "softmax_cross_entropy_with_logits",
+    "softmax_cross_entropy_with_logits_v2", "softplus", "softsign",
+    "sparse_softmax_cross_entropy_with_logits", "swish", "tanh",
+    "weighted_cross_entropy_with_logits", "weighted_moments",
+]

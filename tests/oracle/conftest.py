@@ -1,0 +1,8 @@
+"""Lets the tests and the recorders import the same `programs` package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
