@@ -8,9 +8,10 @@ reference names, with operation, value and the line that built it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -27,7 +28,18 @@ from graphflow.errors import (
 from graphflow.lowering import Leaf, Region
 from graphflow.opdef import RunError
 from graphflow.program import Node, Origin, Program, Value
-from graphflow.runtime.store import VariableStore
+
+
+class Store(Protocol):
+    """What the executor asks of a variable store; see `graphflow.runtime.store`."""
+
+    def get(self, key: str, initial: str | None = None) -> np.ndarray | None: ...
+
+    def has(self, key: str) -> bool: ...
+
+    def commit(self, items: Iterable[tuple[str, np.ndarray]]) -> None: ...
+
+    def writing(self) -> AbstractContextManager[None]: ...
 
 
 class Absent:
@@ -83,7 +95,7 @@ class ReferenceExecutable:
 
     # ---- a whole run ------------------------------------------------------------------------
 
-    def run(self, feeds: Sequence[np.ndarray], store: VariableStore) -> list[np.ndarray]:
+    def run(self, feeds: Sequence[np.ndarray], store: Store) -> list[np.ndarray]:
         """The outputs; commits the writes. Output arrays belong to the caller."""
         if not self.program.writes:
             return self._outputs(self._run_with_store(feeds, store), feeds)
@@ -103,7 +115,7 @@ class ReferenceExecutable:
             store.commit(committed)
         return outputs
 
-    def _run_with_store(self, feeds: Sequence[Any], store: VariableStore) -> list[Any]:
+    def _run_with_store(self, feeds: Sequence[Any], store: Store) -> list[Any]:
         slots: list[Any] = [None] * len(self._slots)
         for value, array in zip(self.program.inputs, feeds):
             slots[self._slots[value]] = array

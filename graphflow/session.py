@@ -19,6 +19,7 @@ from graphflow.errors import ClosedSessionError, FeedError, OpError
 from graphflow.freeze import freeze
 from graphflow.graph import Graph, default_graphs, default_sessions, get_default_graph
 from graphflow.opdef import TensorType
+from graphflow.ops.host_state import HostState, using_host_state
 from graphflow.options import Options
 from graphflow.program import Origin
 from graphflow.reference import ReferenceExecutable
@@ -64,6 +65,7 @@ class BaseSession:
         self._graph = graph if graph is not None else get_default_graph()
         self._config = config
         self._store = VariableStore()
+        self._host_state = HostState()
         self._closed = False
         self._variants: dict[tuple, list[_Variant]] = {}
         self._compiling = threading.RLock()
@@ -138,7 +140,8 @@ class BaseSession:
     ) -> list[Any]:
         try:
             executable = self._executable(tensors, operations, feeds)
-            outputs = executable.run(list(feeds.values()), self._store)
+            with using_host_state(self._host_state):
+                outputs = executable.run(list(feeds.values()), self._store)
         except OpError as error:
             self._attach_operation(error)
             raise

@@ -57,7 +57,7 @@ ASSERT = declare(
     "Assert", "condition: bool, data: *any", attrs={"summarize": Attr("int", 3)},
     infer=_assert_types, reference=_assert, grad=NotDifferentiable("no outputs"),
     lowering=Host(effect=True),
-    samples=lambda: [Sample((np.array(True), np.array([1, 2])), grad=False)],
+    samples=lambda: [Sample((np.array(True), np.array([1, 2]), np.zeros((0,))), grad=False)],
     errors=_assert_errors)
 
 
@@ -101,7 +101,7 @@ _IN_GRADIENT = "Not a number (NaN) or infinity (Inf) values detected in gradient
 CHECK_NUMERICS = declare(
     "CheckNumerics", "tensor: T", attrs={"message": Attr("str", "")}, infer=same_as_input,
     reference=_check_numerics, grad=lambda F, op, g: [F.check_numerics(g, _IN_GRADIENT)],
-    lowering=Host(effect=False), T=dt.FLOATS, samples=lambda: [
+    lowering=Host(effect=True), T=dt.FLOATS, samples=lambda: [
         Sample((np.array([[1.0, -2.0]]),), {"message": "m"}), Sample((np.zeros((0,)),))])
 
 

@@ -17,8 +17,8 @@ from graphflow.ops.arguments import typed
 from graphflow.ops.convolution_geometry import LAYOUTS, image_sizes
 from graphflow.ops.declare import declare
 from graphflow.ops.numerics import accumulator, widen
-from graphflow.ops.reduction_sizes import size_over
 from graphflow.ops.scope import scope
+from graphflow.ops.shape_ops import size_over
 from graphflow.shapes import TensorShape
 
 _ATTRS = {
@@ -118,7 +118,8 @@ def _bessel(F: Any, x: Any, axes: tuple, dtype: Any) -> tuple[Any, Any]:
     """(n / max(n − 1, 1), n) for n elements per channel, n at least 1."""
     count = size_over(x, axes)
     if isinstance(count, int):
-        return count / max(count - 1, 1), max(count, 1)
+        n = max(count, 1)
+        return n / max(n - 1, 1), n
     n = F.maximum(F.cast(count, dtype), 1)
     return n / F.maximum(n - 1, 1), n
 
@@ -133,7 +134,7 @@ def _grad(F: Any, op: Any, gy: Any, g_mean: Any, g_variance: Any) -> list[Any]:
     training = op.attrs["is_training"]
     if training:
         factor, n = _bessel(F, x, axes, scale.dtype)
-        mean, variance = op.outputs[1], op.outputs[2] / factor if factor else op.outputs[2]
+        mean, variance = op.outputs[1], op.outputs[2] / factor
     wide, gy = F.cast(x, scale.dtype), F.cast(gy, scale.dtype)
     centred = wide - F.reshape(mean, shape)
     inverse = F.rsqrt(variance + op.attrs["epsilon"])
@@ -209,7 +210,7 @@ def fused_batch_norm(
     is_training: bool = True,
     name: str | None = None,
 ) -> tuple[Any, Any, Any]:
-    """(y, mean, variance): images normalised per channel, y = (x − mean)/√(var + ε)·scale + offset.
+    """(y, mean, variance): y = (x − mean) / √(variance + ε) · scale + offset, per channel.
 
     x: floats [batch, height, width, channels] ("NHWC") or [batch, channels, height, width]
       ("NCHW"); scale, offset, mean, variance: [channels], float32 (float64 for x of float64).

@@ -131,6 +131,12 @@ def _print_formatted(
     return ()
 
 
+def _print_v2_samples() -> list[Sample]:
+    attrs = {"template": Template(("x = ", ", y = ", "")), "output": Output("stderr")}
+    return [Sample((np.array([1, 2]), np.array(0.5)), attrs, grad=False),
+            Sample((np.zeros((0, 2)), np.array(True)), attrs, grad=False)]
+
+
 def _nothing(c: Infer) -> list[Any]:
     return []
 
@@ -140,7 +146,7 @@ PRINT_V2 = declare(
     attrs={"template": Attr("object"), "summarize": Attr("int", 3), "end": Attr("str", "\n"),
            "output": Attr("object")},
     infer=_nothing, reference=_print_formatted, grad=NotDifferentiable("no outputs"),
-    lowering=Host(effect=True))
+    lowering=Host(effect=True), samples=_print_v2_samples)
 
 
 def print_operation(*inputs: Any, **kwargs: Any) -> Any:

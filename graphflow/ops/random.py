@@ -93,6 +93,8 @@ def _integer_samples() -> list[Sample]:
             found.append(Sample(
                 (np.array((3, 7), np.int32), dtype.numpy.type(low), dtype.numpy.type(high),
                  np.int64(9)), {"key0": 77, "key1": 0xFFFFFFFF}, grad=False))
+    found.append(Sample((np.zeros((0,), np.int64), np.int32(-5), np.int32(5), np.int64(0)),
+                        {"key0": 3, "key1": 4}, grad=False))
     return found
 
 

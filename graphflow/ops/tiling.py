@@ -8,14 +8,13 @@ import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import apply, op_function
-from graphflow.dims import Dim, floordiv, fresh, mul
+from graphflow.dims import mul
 from graphflow.errors import InvalidArgumentError, ShapeError
 from graphflow.lowering import Composite, View
 from graphflow.opdef import ErrorSample, Infer, RunError, Sample, TensorType
-from graphflow.ops.arguments import shape_argument, typed
+from graphflow.ops.arguments import shape_argument, shape_from_value, typed
 from graphflow.ops.declare import declare
 from graphflow.ops.numerics import widen
-from graphflow.ops.shape_ops import size_over
 from graphflow.shapes import TensorShape, unknown_shape
 
 
@@ -53,7 +52,7 @@ def _checked(x: np.ndarray, multiples: np.ndarray) -> list[int]:
 TILE = declare(
     "Tile", "input: any, multiples: S", infer=_tile_type,
     reference=lambda input, multiples: np.tile(input, _checked(input, multiples)),
-    grad=lambda F, op, g: [apply(SUM_TILES, (g, op.inputs[1])), None],
+    grad=lambda F, op, g: [apply(SUM_TILES, (g, op.inputs[1], F.shape(op.inputs[0]))), None],
     lowering=View(lambda i, ctx: tuple(k % d for k, d in zip(i, ctx.in_shapes[0]))),
     symbolic=True,
     samples=lambda: [
@@ -84,45 +83,49 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
 
 def _sum_tiles_type(c: Infer) -> list[TensorType]:
     rank, multiples = _multiples(c)
-    if c.shape(0).rank is None or multiples is None:
+    target = shape_from_value(c, 2)
+    if target.rank is None:
         return [TensorType(c.dtype(0), unknown_shape(rank))]
-    sizes: list[Dim] = []
-    for size, multiple in zip(c.shape(0).sizes, multiples):
-        if multiple == 0 or not isinstance(multiple, int):
-            sizes.append(fresh())
-            continue
-        if isinstance(size, int) and size % multiple:
-            raise c.error(f"{c.show(0)} is no multiple of {multiples}")
-        sizes.append(floordiv(size, multiple))
-    return [TensorType(c.dtype(0), TensorShape.of(sizes))]
+    if c.shape(0).rank is not None and multiples is not None:
+        for size, d, m in zip(c.shape(0).sizes, target.sizes, multiples):
+            c.require_same(size, mul(d, m), f"{c.show(0)} is not {target} repeated {multiples}")
+    return [TensorType(c.dtype(0), target)]
 
 
-def _sum_tiles_reference(x: np.ndarray, multiples: np.ndarray) -> np.ndarray:
-    numbers = _checked(x, multiples)
-    if any(m == 0 or size % m for size, m in zip(x.shape, numbers)):
-        raise RunError(InvalidArgumentError, f"x {list(x.shape)} is no multiple of {numbers}")
-    wide = widen(x)
-    split = [n for size, m in zip(x.shape, numbers) for n in (m, size // m)]
-    total = np.add.reduce(wide.reshape(split), axis=tuple(range(0, 2 * x.ndim, 2)),
-                          dtype=wide.dtype)
+def _interleaved(multiples: Any, sizes: Any) -> list[Any]:
+    """[m₀, d₀, m₁, d₁, …]: every tiled axis as its copies and its elements."""
+    return [n for pair in zip(multiples, sizes) for n in pair]
+
+
+def _sum_tiles_reference(x: np.ndarray, multiples: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    numbers, sizes = _checked(x, multiples), [int(d) for d in shape]
+    if x.shape != tuple(d * m for d, m in zip(sizes, numbers)):
+        raise RunError(InvalidArgumentError,
+                       f"x {list(x.shape)} is not {sizes} repeated {numbers}")
+    wide = widen(x).reshape(_interleaved(numbers, sizes))
+    total = np.add.reduce(wide, axis=tuple(range(0, 2 * x.ndim, 2)), dtype=wide.dtype)
     return np.asarray(total).astype(x.dtype, copy=False)
 
 
-def _expand_sum_tiles(F: Any, x: Any, multiples: Any) -> Any:
+def _expand_sum_tiles(F: Any, x: Any, multiples: Any, shape: Any) -> Any:
     rank = x.shape.rank
-    counts = F.unstack(multiples, rank)
-    split = [n for axis, m in enumerate(counts)
-             for n in (m, size_over(x, (axis,), multiples.dtype) // m)]
-    return F.reduce_sum(F.reshape(x, F.stack(split) if split else []), list(range(0, 2 * rank, 2)))
+    if rank == 0:
+        return x
+    parts = F.unstack(F.cast(multiples, dt.int64), rank), F.unstack(F.cast(shape, dt.int64), rank)
+    return F.reduce_sum(F.reshape(x, F.stack(_interleaved(*parts))), list(range(0, 2 * rank, 2)))
 
 
 SUM_TILES = declare(
-    "SumTiles", "x: T, multiples: S", infer=_sum_tiles_type, reference=_sum_tiles_reference,
-    grad=lambda F, op, g: [F.tile(g, op.inputs[1]), None], lowering=Composite(_expand_sum_tiles),
+    "SumTiles", "x: T, multiples: S, shape: U", infer=_sum_tiles_type,
+    reference=_sum_tiles_reference,
+    grad=lambda F, op, g: [F.tile(g, op.inputs[1]), None, None],
+    lowering=Composite(_expand_sum_tiles),
     samples=lambda: [
-        Sample((np.arange(12.0).reshape(4, 3), np.array([2, 1], np.int32))),
-        Sample((np.arange(6.0), np.array([3], np.int64))),
-        Sample((np.zeros((0, 2)), np.array([2, 2], np.int32)))],
-    errors=lambda: [ErrorSample((typed(dt.float32, 5), np.array([2])), {}, ShapeError,
-                                "no multiple")],
-    T=dt.NUMBERS, S=dt.INDICES)
+        Sample((np.arange(12.0).reshape(4, 3), np.array([2, 1], np.int32),
+                np.array([2, 3], np.int32))),
+        Sample((np.arange(6.0), np.array([3], np.int64), np.array([2], np.int32))),
+        Sample((np.zeros((0, 2)), np.array([0, 1], np.int32), np.array([3, 2], np.int32)))],
+    errors=lambda: [ErrorSample(
+        (typed(dt.float32, 5), np.array([2]), np.array([2])), {}, ShapeError,
+        r"x \[5\] is not \[2\] repeated \[2\]")],
+    T=dt.NUMBERS, S=dt.INDICES, U=dt.INDICES)

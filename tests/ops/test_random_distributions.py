@@ -35,7 +35,8 @@ def drawn(name, dtype, run=0, shape=SHAPE, **key):
 @pytest.mark.parametrize("name", list(DRAWS))
 def test_kolmogorov_smirnov(name, dtype):
     for run in (0, 1, 2**40):
-        assert stats.kstest(drawn(name, dtype, run).astype(np.float64), LAWS[name].cdf).pvalue > .01
+        values = drawn(name, dtype, run).astype(np.float64)
+        assert stats.kstest(values, LAWS[name].cdf).pvalue > 0.01
 
 
 @pytest.mark.parametrize("dtype", FLOAT_TYPES)

@@ -1,0 +1,212 @@
+"""The file `checkpoint` of a directory: which checkpoint is the latest, and which others there are.
+
+Its text is that of TensorFlow's protocol buffer `CheckpointState`:
+
+    model_checkpoint_path: "model-200"
+    all_model_checkpoint_paths: "model-100"
+    all_model_checkpoint_paths: "model-200"
+
+It is replaced as a whole, after the checkpoint that it names is on disk.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from graphflow.errors import GraphError, GraphflowError, warn
+from graphflow.options import Options
+from graphflow.storage import PathLike, write_atomic
+from graphflow.train.checkpoint_files import checkpoint_exists, checkpoint_file
+
+_LINE = re.compile(r"""^\s*(\w+)\s*:\s*("(?:[^"\\]|\\.)*"|[-+.\w]+)\s*$""")
+
+
+class CheckpointPathError(GraphflowError, RuntimeError):
+    """A checkpoint would have the name of the file that lists the checkpoints."""
+
+
+@dataclass(slots=True)
+class CheckpointState:
+    """What the file `checkpoint` says; oldest checkpoints first, times in seconds since 1970."""
+
+    model_checkpoint_path: str = ""
+    all_model_checkpoint_paths: list[str] = field(default_factory=list)
+    all_model_checkpoint_timestamps: list[float] = field(default_factory=list)
+    last_preserved_timestamp: float | None = None
+
+    def to_text(self) -> str:
+        """The text of the file."""
+        lines = [f"model_checkpoint_path: {_quoted(self.model_checkpoint_path)}"]
+        lines += [f"all_model_checkpoint_paths: {_quoted(p)}"
+                  for p in self.all_model_checkpoint_paths]
+        lines += [f"all_model_checkpoint_timestamps: {t!r}"
+                  for t in self.all_model_checkpoint_timestamps]
+        if self.last_preserved_timestamp is not None:
+            lines.append(f"last_preserved_timestamp: {self.last_preserved_timestamp!r}")
+        return "\n".join(lines) + "\n"
+
+    @classmethod
+    def from_text(cls, text: str) -> CheckpointState:
+        """The state that a text describes. Raises ValueError for another text."""
+        state = cls()
+        for line in text.splitlines():
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+            match = _LINE.match(line)
+            if match is None:
+                raise ValueError(f"cannot read the line {line!r}")
+            _set(state, match[1], match[2])
+        return state
+
+
+def _set(state: CheckpointState, key: str, text: str) -> None:
+    if key == "model_checkpoint_path":
+        state.model_checkpoint_path = _unquoted(text)
+    elif key == "all_model_checkpoint_paths":
+        state.all_model_checkpoint_paths.append(_unquoted(text))
+    elif key == "all_model_checkpoint_timestamps":
+        state.all_model_checkpoint_timestamps.append(float(text))
+    elif key == "last_preserved_timestamp":
+        state.last_preserved_timestamp = float(text)
+    else:
+        raise ValueError(f"unknown field {key!r}")
+
+
+def _quoted(path: str) -> str:
+    """In the protocol buffers' text form: UTF-8 bytes, escaped in octal where not ASCII."""
+    escaped = "".join(
+        {"\\": r"\\", '"': r"\"", "\n": r"\n"}.get(
+            chr(b), chr(b) if 32 <= b < 127 else f"\\{b:03o}")
+        for b in os.fsencode(path))
+    return f'"{escaped}"'
+
+
+def _unquoted(text: str) -> str:
+    if not text.startswith('"'):
+        raise ValueError(f"expected a quoted path, got {text}")
+    try:
+        raw = ast.literal_eval("b" + text) if text.isascii() else ast.literal_eval(text).encode()
+    except (SyntaxError, ValueError):
+        raise ValueError(f"cannot read the path {text}") from None
+    return os.fsdecode(raw)
+
+
+def generate_checkpoint_state_proto(
+    save_dir: PathLike,
+    model_checkpoint_path: PathLike,
+    all_model_checkpoint_paths: Sequence[PathLike] | None = None,
+    all_model_checkpoint_timestamps: Sequence[float] | None = None,
+    last_preserved_timestamp: float | None = None,
+) -> CheckpointState:
+    """The state that names `model_checkpoint_path` as the latest checkpoint of `save_dir`.
+
+    all_model_checkpoint_paths: all that are there, oldest first; the latest is added if missing.
+    Relative paths become relative to a relative `save_dir`. Raises GraphError (a ValueError) if
+    the timestamps are not one per path.
+    """
+    latest = os.fspath(model_checkpoint_path)
+    paths = [os.fspath(p) for p in all_model_checkpoint_paths or ()]
+    if latest not in paths:
+        paths.append(latest)
+    times = list(all_model_checkpoint_timestamps or ())
+    if times and len(times) != len(paths):
+        raise GraphError(
+            f"update_checkpoint_state: {len(times)} timestamps for {len(paths)} checkpoints.")
+    if not os.path.isabs(save_dir):
+        latest, *paths = [
+            p if os.path.isabs(p) else os.path.relpath(p, os.fspath(save_dir) or ".")
+            for p in (latest, *paths)]
+    return CheckpointState(latest, paths, times, last_preserved_timestamp)
+
+
+def update_checkpoint_state(
+    save_dir: PathLike,
+    model_checkpoint_path: PathLike,
+    all_model_checkpoint_paths: Sequence[PathLike] | None = None,
+    latest_filename: str | None = None,
+    all_model_checkpoint_timestamps: Sequence[float] | None = None,
+    last_preserved_timestamp: float | None = None,
+    save_relative_paths: bool = False,
+) -> None:
+    """Writes the file `checkpoint` (or `latest_filename`) of `save_dir`, atomically.
+
+    `save_relative_paths` writes absolute paths relative to `save_dir` too, so that the directory
+    may be moved. Raises CheckpointPathError (a RuntimeError) if a checkpoint has the file's name,
+    NotFoundError if the directory does not exist.
+    """
+    directory = os.fspath(save_dir)
+
+    def shown(path: PathLike) -> str:
+        absolute = save_relative_paths and os.path.isabs(path)
+        return os.path.relpath(path, directory) if absolute else os.fspath(path)
+
+    latest = os.fspath(model_checkpoint_path)
+    # A path that is relative to the directory already would be made so a second time.
+    base = "/" if save_relative_paths and os.path.isabs(latest) else directory
+    state = generate_checkpoint_state_proto(
+        base, shown(latest), [shown(p) for p in all_model_checkpoint_paths or ()],
+        all_model_checkpoint_timestamps, last_preserved_timestamp)
+    target = _state_file(directory, latest_filename)
+    if target == latest:
+        raise CheckpointPathError(
+            f"Save path '{latest}' conflicts with the path used for the checkpoint state. Use "
+            "another save path.")
+    write_atomic(target, state.to_text().encode())
+
+
+def _state_file(directory: PathLike, latest_filename: str | None) -> str:
+    return os.path.join(os.fspath(directory), latest_filename or "checkpoint")
+
+
+def get_checkpoint_state(
+    checkpoint_dir: PathLike, latest_filename: str | None = None
+) -> CheckpointState | None:
+    """What the file `checkpoint` of a directory says, or None if there is none.
+
+    Relative paths are given under `checkpoint_dir`. A file that cannot be read or names no
+    checkpoint gives None, with the warning `checkpoint-state`.
+    """
+    path = _state_file(checkpoint_dir, latest_filename)
+    try:
+        with open(path, "rb") as file:
+            state = CheckpointState.from_text(file.read().decode(errors="surrogateescape"))
+        if not state.model_checkpoint_path:
+            raise ValueError("it names no checkpoint")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        _warn("checkpoint-state", f"{path}: {error}. It is ignored.")
+        return None
+
+    def under(relative: str) -> str:
+        return os.path.join(os.fspath(checkpoint_dir), relative)
+
+    state.model_checkpoint_path = under(state.model_checkpoint_path)
+    state.all_model_checkpoint_paths = [under(p) for p in state.all_model_checkpoint_paths]
+    return state
+
+
+def latest_checkpoint(checkpoint_dir: PathLike, latest_filename: str | None = None) -> str | None:
+    """The prefix of the latest checkpoint of a directory, or None if there is none.
+
+    Where its file is missing, None, with the warning `checkpoint-missing`.
+    """
+    state = get_checkpoint_state(checkpoint_dir, latest_filename)
+    if state is None:
+        return None
+    if checkpoint_exists(state.model_checkpoint_path):
+        return state.model_checkpoint_path
+    _warn("checkpoint-missing",
+          f"{_state_file(checkpoint_dir, latest_filename)} names "
+          f"{checkpoint_file(state.model_checkpoint_path)}, which does not exist.")
+    return None
+
+
+def _warn(warning_id: str, message: str) -> None:
+    warn(warning_id, message, silenced=Options.from_environment().silence, stacklevel=4)
+
+
