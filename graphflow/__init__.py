@@ -5,7 +5,29 @@ placeholders, variables and ops, differentiate it with `gradients` or an optimiz
 `Session`. The public names are TensorFlow 1.15's.
 """
 
-from graphflow import bitwise, data, debugging, dtypes, errors, linalg, manip, math, nn, train
+from graphflow import (
+    bitwise,
+    compat,
+    data,
+    debugging,
+    dtypes,
+    errors,
+    initializers,
+    linalg,
+    logging,
+    manip,
+    math,
+    nn,
+    random,
+    train,
+)
+from graphflow.compat import (
+    disable_eager_execution,
+    disable_v2_behavior,
+    enable_eager_execution,
+    executing_eagerly,
+)
+from graphflow.custom_gradient import RegisterGradient, custom_gradient
 from graphflow.dims import Dimension
 from graphflow.dtypes import (
     DType,
@@ -100,6 +122,12 @@ from graphflow.ops.checks import (
 )
 from graphflow.ops.checks import (
     assert_operation as Assert,
+)
+from graphflow.ops.clipping import (
+    clip_by_average_norm,
+    clip_by_global_norm,
+    clip_by_norm,
+    global_norm,
 )
 from graphflow.ops.comparison import (
     approximate_equal,
@@ -228,6 +256,7 @@ from graphflow.ops.printing import print_identity as Print
 from graphflow.ops.printing import print_operation as print
 from graphflow.ops.random import random_normal, random_shuffle, random_uniform, truncated_normal
 from graphflow.ops.ranges import linspace, range
+from graphflow.ops.ranges import linspace as lin_space
 from graphflow.ops.reduction import (
     count_nonzero,
     reduce_all,
@@ -351,49 +380,53 @@ from graphflow.shapes import TensorShape
 from graphflow.tensor import Operation, Tensor
 
 __version__ = "0.1.0"
+newaxis = None
 
 __all__ = [
     "AUTO_REUSE", "AggregationMethod", "Assert", "ConfigProto", "DType", "Dimension",
     "GPUOptions", "Graph", "GraphKeys", "GraphOptions", "GraphflowError", "GraphflowWarning",
     "IndexedSlices", "IndexedSlicesValue", "InteractiveSession", "Operation",
-    "OptimizerOptions", "Options", "Print", "RunMetadata", "RunOptions", "Session", "Tensor",
-    "TensorShape", "UnconnectedGradients", "Variable", "VariableAggregation", "VariableScope",
-    "VariableSynchronization", "VariableV1", "abs", "accumulate_n", "acos", "acosh", "add",
-    "add_check_numerics_ops", "add_n", "add_to_collection", "add_to_collections",
-    "all_variables", "angle", "approximate_equal", "argmax", "argmin", "as_dtype", "asin",
-    "asinh", "assert_equal", "assert_greater", "assert_greater_equal", "assert_integer",
-    "assert_less", "assert_less_equal", "assert_near", "assert_negative",
-    "assert_non_negative", "assert_non_positive", "assert_none_equal", "assert_positive",
-    "assert_proper_iterable", "assert_rank", "assert_rank_at_least", "assert_rank_in",
-    "assert_same_float_dtype", "assert_scalar", "assert_type", "assert_variables_initialized",
-    "assign", "assign_add", "assign_sub", "atan", "atan2", "atanh", "batch_gather", "bfloat16",
-    "bitcast", "bitwise", "bool", "boolean_mask", "broadcast_dynamic_shape",
-    "broadcast_static_shape", "broadcast_to", "cast", "ceil", "check_numerics",
-    "clip_by_value", "colocate_with", "complex", "complex128", "complex64", "concat", "cond",
-    "conj", "constant", "constant_initializer", "container", "control_dependencies",
-    "convert_to_tensor", "cos", "cosh", "count_nonzero", "count_up_to", "data", "debugging",
-    "device", "digamma", "div", "div_no_nan", "divide", "double", "dtypes", "ensure_shape",
-    "equal", "erf", "erfc", "errors", "exp", "expand_dims", "expm1", "fill", "float16",
-    "float32", "float64", "floor", "floor_div", "floordiv", "floormod", "gather", "gather_nd",
+    "OptimizerOptions", "Options", "Print", "RegisterGradient", "RunMetadata", "RunOptions",
+    "Session", "Tensor", "TensorShape", "UnconnectedGradients", "Variable",
+    "VariableAggregation", "VariableScope", "VariableSynchronization", "VariableV1", "abs",
+    "accumulate_n", "acos", "acosh", "add", "add_check_numerics_ops", "add_n",
+    "add_to_collection", "add_to_collections", "all_variables", "angle", "approximate_equal",
+    "argmax", "argmin", "as_dtype", "asin", "asinh", "assert_equal", "assert_greater",
+    "assert_greater_equal", "assert_integer", "assert_less", "assert_less_equal",
+    "assert_near", "assert_negative", "assert_non_negative", "assert_non_positive",
+    "assert_none_equal", "assert_positive", "assert_proper_iterable", "assert_rank",
+    "assert_rank_at_least", "assert_rank_in", "assert_same_float_dtype", "assert_scalar",
+    "assert_type", "assert_variables_initialized", "assign", "assign_add", "assign_sub",
+    "atan", "atan2", "atanh", "batch_gather", "bfloat16", "bitcast", "bitwise", "bool",
+    "boolean_mask", "broadcast_dynamic_shape", "broadcast_static_shape", "broadcast_to",
+    "cast", "ceil", "check_numerics", "clip_by_average_norm", "clip_by_global_norm",
+    "clip_by_norm", "clip_by_value", "colocate_with", "compat", "complex", "complex128",
+    "complex64", "concat", "cond", "conj", "constant", "constant_initializer", "container",
+    "control_dependencies", "convert_to_tensor", "cos", "cosh", "count_nonzero", "count_up_to",
+    "custom_gradient", "data", "debugging", "device", "digamma", "disable_eager_execution",
+    "disable_v2_behavior", "div", "div_no_nan", "divide", "double", "dtypes",
+    "enable_eager_execution", "ensure_shape", "equal", "erf", "erfc", "errors",
+    "executing_eagerly", "exp", "expand_dims", "expm1", "fill", "float16", "float32",
+    "float64", "floor", "floor_div", "floordiv", "floormod", "gather", "gather_nd",
     "get_collection", "get_collection_ref", "get_default_graph", "get_default_session",
-    "get_local_variable", "get_seed", "get_variable", "get_variable_scope", "global_variables",
-    "global_variables_initializer", "glorot_normal_initializer", "glorot_uniform_initializer",
-    "gradients", "greater", "greater_equal", "group", "half", "hessians", "identity", "imag",
-    "init_scope", "initialize_all_variables", "initialize_local_variables",
-    "initialize_variables", "int16", "int32", "int64", "int8", "is_finite", "is_inf", "is_nan",
-    "is_non_decreasing", "is_numeric_tensor", "is_strictly_increasing", "is_variable",
-    "is_variable_initialized", "less", "less_equal", "lgamma", "linalg", "linspace",
-    "local_variables", "local_variables_initializer", "log", "log1p", "log_sigmoid",
-    "logical_and", "logical_not", "logical_or", "logical_xor", "manip", "math", "matmul",
-    "matrix_transpose", "maximum", "minimum", "mod", "model_variables",
-    "moving_average_variables", "multiply", "name_scope", "negative", "nn", "no_op",
-    "no_regularizer", "not_equal", "numpy_function", "one_hot", "ones", "ones_initializer",
-    "ones_like", "op_scope", "pad", "parallel_stack", "placeholder",
-    "placeholder_with_default", "polygamma", "pow", "print", "py_func", "random_normal",
-    "random_normal_initializer", "random_shuffle", "random_uniform",
-    "random_uniform_initializer", "range", "rank", "real", "realdiv", "reciprocal",
-    "reduce_all", "reduce_any", "reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min",
-    "reduce_prod", "reduce_sum", "register_tensor_conversion_function",
+    "get_local_variable", "get_seed", "get_variable", "get_variable_scope", "global_norm",
+    "global_variables", "global_variables_initializer", "glorot_normal_initializer",
+    "glorot_uniform_initializer", "gradients", "greater", "greater_equal", "group", "half",
+    "hessians", "identity", "imag", "init_scope", "initialize_all_variables",
+    "initialize_local_variables", "initialize_variables", "initializers", "int16", "int32",
+    "int64", "int8", "is_finite", "is_inf", "is_nan", "is_non_decreasing", "is_numeric_tensor",
+    "is_strictly_increasing", "is_variable", "is_variable_initialized", "less", "less_equal",
+    "lgamma", "lin_space", "linalg", "linspace", "local_variables",
+    "local_variables_initializer", "log", "log1p", "log_sigmoid", "logging", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "manip", "math", "matmul", "matrix_transpose",
+    "maximum", "minimum", "mod", "model_variables", "moving_average_variables", "multiply",
+    "name_scope", "negative", "newaxis", "nn", "no_op", "no_regularizer", "not_equal",
+    "numpy_function", "one_hot", "ones", "ones_initializer", "ones_like", "op_scope", "pad",
+    "parallel_stack", "placeholder", "placeholder_with_default", "polygamma", "pow", "print",
+    "py_func", "random", "random_normal", "random_normal_initializer", "random_shuffle",
+    "random_uniform", "random_uniform_initializer", "range", "rank", "real", "realdiv",
+    "reciprocal", "reduce_all", "reduce_any", "reduce_logsumexp", "reduce_max", "reduce_mean",
+    "reduce_min", "reduce_prod", "reduce_sum", "register_tensor_conversion_function",
     "report_uninitialized_variables", "reset_default_graph", "reshape", "rint", "round",
     "rsqrt", "saturate_cast", "scalar_mul", "scatter_add", "scatter_div", "scatter_max",
     "scatter_min", "scatter_mul", "scatter_nd", "scatter_nd_add", "scatter_nd_sub",

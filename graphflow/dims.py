@@ -16,7 +16,7 @@ from typing import Any, Union
 
 import numpy as np
 
-from graphflow.errors import ShapeError
+from graphflow.errors import DTypeError, ShapeError
 
 _serial = itertools.count()
 
@@ -64,23 +64,40 @@ class KnownDim(int, Dimension):
     def value(self) -> int:
         return int(self)
 
+    # What is no size (a float, a tensor) is left to `int`, and so to the other operand.
+
     def __add__(self, other: Any) -> Any:
-        return wrap(add(int(self), other))
+        return wrap(add(int(self), other)) if is_size(other) else int.__add__(self, other)
 
     def __sub__(self, other: Any) -> Any:
-        return wrap(sub(int(self), other))
+        return wrap(sub(int(self), other)) if is_size(other) else int.__sub__(self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return wrap(sub(other, int(self))) if is_size(other) else int.__rsub__(self, other)
 
     def __mul__(self, other: Any) -> Any:
-        return wrap(mul(int(self), other)) if is_size(other) else int(self) * other
+        return wrap(mul(int(self), other)) if is_size(other) else int.__mul__(self, other)
 
     def __floordiv__(self, other: Any) -> Any:
+        if not is_size(other):
+            return int.__floordiv__(self, other)
         return wrap(floordiv(int(self), other))
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        if not is_size(other):
+            return int.__rfloordiv__(self, other)
+        return wrap(floordiv(other, int(self)))
+
+    def __mod__(self, other: Any) -> Any:
+        if not is_size(other):
+            return int.__mod__(self, other)
+        return wrap(sub(int(self), mul(floordiv(int(self), other), other)))
+
+    def __rmod__(self, other: Any) -> Any:
+        return other - (other // self) * self if is_size(other) else int.__rmod__(self, other)
 
     __radd__ = __add__
     __rmul__ = __mul__
-
-    def __rsub__(self, other: Any) -> Any:
-        return wrap(sub(other, int(self)))
 
     def __repr__(self) -> str:
         return str(int(self))
@@ -118,6 +135,24 @@ class SymDim(Dimension):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SymDim) and self.terms == other.terms
 
+    def __ne__(self, other: object) -> bool | None:  # type: ignore[override]  # as TensorFlow 1
+        """True or False where that is known, else None: `if a.shape[0] != b.shape[0]: raise`."""
+        if not is_size(other):
+            return NotImplemented if other is not None else True
+        return _negated(equal(self, other))
+
+    def __lt__(self, other: Any) -> bool | None:
+        return _compared(self, other, lambda difference: difference < 0)
+
+    def __le__(self, other: Any) -> bool | None:
+        return _compared(self, other, lambda difference: difference <= 0)
+
+    def __gt__(self, other: Any) -> bool | None:
+        return _compared(self, other, lambda difference: difference > 0)
+
+    def __ge__(self, other: Any) -> bool | None:
+        return _compared(self, other, lambda difference: difference >= 0)
+
     def __reduce__(self) -> tuple:
         return SymDim, (self.terms,)
 
@@ -151,8 +186,15 @@ class SymDim(Dimension):
     __radd__ = __add__
     __rmul__ = __mul__
 
+    def __truediv__(self, other: Any) -> Any:
+        if not is_size(other):
+            return NotImplemented
+        raise DTypeError(f"The size {self} cannot be divided by /; use // for whole sizes.")
+
+    __rtruediv__ = __truediv__
+
     def __int__(self) -> int:
-        raise TypeError(
+        raise DTypeError(
             f"The size {self} is not known until the graph runs; "
             "use gf.shape(x)[axis], which is a tensor, instead of int(x.shape[axis])."
         )
@@ -164,6 +206,18 @@ class SymDim(Dimension):
 
 
 Dim = Union[int, SymDim]
+
+
+def _compared(a: Any, b: Any, answer: Callable[[int], bool]) -> bool | None:
+    """What `answer` says of a − b; None if the difference is not known (as in TensorFlow 1)."""
+    if not is_size(b):
+        return NotImplemented
+    difference = sub(a, b)
+    return None if isinstance(difference, SymDim) else answer(difference)
+
+
+def _negated(answer: bool | None) -> bool | None:
+    return None if answer is None else not answer
 
 
 def is_anonymous(dim: SymDim) -> bool:
@@ -206,14 +260,15 @@ def as_dim(value: Any) -> Any:
         return value
     if value is None:
         return fresh()
+    if isinstance(value, (float, np.floating)) and value == int(value):
+        value = int(value)  # TensorFlow 1 takes 784 / 2
     try:
         number = value.__index__()
     except (AttributeError, TypeError):
         raise ShapeError(f"A size must be an int, None or a Dimension, got {value!r}.") from None
-    if number == -1:
-        return fresh()
     if number < 0:
-        raise ShapeError(f"A size must not be negative, got {number}.")
+        raise ShapeError(
+            f"A size must not be negative, got {number}; a size that is not known is None.")
     return KnownDim(number)
 
 

@@ -174,31 +174,31 @@ _BY_PYTHON = {bool: bool_, int: int32, float: float32, complex: complex128, str:
               bytes: string, object: string}
 
 
-def as_dtype(value: Any) -> DType:
+def as_dtype(type_value: Any) -> DType:
     """The `DType` for a DType, a NumPy dtype or scalar type, a Python type, or a name.
 
     Raises DTypeError (a TypeError) if there is none.
     """
-    if isinstance(value, DType):
-        return value
-    if isinstance(value, str) and value in _BY_NAME:
-        return _BY_NAME[value]
-    if isinstance(value, int) and not isinstance(value, bool) and value in _BY_ENUM:
-        return _BY_ENUM[value]
-    if isinstance(value, type) and value in _BY_PYTHON:
-        return _BY_PYTHON[value]
+    if isinstance(type_value, DType):
+        return type_value
+    if isinstance(type_value, str) and type_value in _BY_NAME:
+        return _BY_NAME[type_value]
+    if isinstance(type_value, int) and not isinstance(type_value, bool) and type_value in _BY_ENUM:
+        return _BY_ENUM[type_value]
+    if isinstance(type_value, type) and type_value in _BY_PYTHON:
+        return _BY_PYTHON[type_value]
     try:
-        dtype = np.dtype(value)
+        dtype = np.dtype(type_value)
     except TypeError:
         dtype = None
-    if dtype is not None and value is not None:
+    if dtype is not None and type_value is not None:
         if dtype.kind in "SUO":
             return string
         native = dtype.newbyteorder("=")
         if native in _BY_NUMPY:
             return _BY_NUMPY[native]
     known = ", ".join(sorted(d.name for d in ALL))
-    raise DTypeError(f"Cannot convert {value!r} to a DType. Known types: {known}.")
+    raise DTypeError(f"Cannot convert {type_value!r} to a DType. Known types: {known}.")
 
 
 def can_feed(source: DType, target: DType) -> bool:
@@ -262,7 +262,23 @@ def _from_python(value: Any, dtype: DType | None) -> np.ndarray:
                 f"Cannot convert {_short(value)} to a tensor: it holds {type(bad).__name__!s} "
                 f"{_short(bad)}."
             )
+    if array.dtype.kind in "SU" and isinstance(value, (list, tuple)):
+        _require_text(value)
     return array
+
+
+def _require_text(value: list | tuple) -> None:
+    """Raises DTypeError unless a nested list holds only text (NumPy turns its numbers to text)."""
+    pending = list(value)
+    while pending:
+        item = pending.pop()
+        if isinstance(item, (list, tuple)):
+            pending.extend(item)
+        elif not isinstance(item, (str, bytes)) and np.asarray(item).dtype.kind not in "SUO":
+            raise DTypeError(
+                f"Cannot convert {_short(value)} to a tensor: it holds text and "
+                f"{type(item).__name__} {_short(item)}."
+            )
 
 
 def _python_dtype(array: np.ndarray) -> DType:

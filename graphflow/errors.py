@@ -66,8 +66,8 @@ class FeedError(GraphflowError, TypeError, ValueError):
     """`Session.run` was given a feed that it cannot use."""
 
 
-class ClosedSessionError(GraphflowError, RuntimeError):
-    """A session was used after `close()`, or without a graph."""
+class ClosedSessionError(GraphflowError, RuntimeError, ValueError):
+    """A session was used after `close()` (a RuntimeError), or there is none (a ValueError)."""
 
 
 class ProgramError(GraphflowError, AssertionError):
@@ -237,8 +237,11 @@ class GraphflowWarning(UserWarning):
     """A warning with an id that can be silenced: `Options(silence={"graph-growth"})`."""
 
     def __init__(self, warning_id: str, message: str) -> None:
-        super().__init__(f"[{warning_id}] {message}")
+        super().__init__(warning_id, message)
         self.warning_id = warning_id
+
+    def __str__(self) -> str:
+        return f"[{self.args[0]}] {self.args[1]}"
 
 
 def warn(warning_id: str, message: str, *, silenced: frozenset[str], stacklevel: int = 3) -> None:

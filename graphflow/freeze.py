@@ -299,8 +299,10 @@ class _RegionTranslator:
         written = list(dict.fromkeys(
             key for translator, _ in frozen.values() for key in translator.written))
         for key in written:
-            kind = next(t._types[key][0] for t, _ in frozen.values() if key in t._types)
-            arguments.type(arguments.index(("state", key)), kind)
+            known = next(t._types[key] for t, _ in frozen.values() if key in t._types)
+            for translator, _ in frozen.values():
+                translator._types.setdefault(key, known)
+            arguments.type(arguments.index(("state", key)), known[0])
             arguments.type(arguments.index(("flag", key)), _FLAG)
         programs = {n: self._finish(n, t, outs, arguments, written)
                     for n, (t, outs) in frozen.items()}

@@ -119,7 +119,7 @@ class Graph(GraphScopes, Builder):
             )
         operation = self.get_operation_by_name(operation_name)
         if int(index) >= len(operation.outputs):
-            raise GraphError(
+            raise UnknownNameError(
                 f"{operation.type} '{operation.name}' has {len(operation.outputs)} outputs, so "
                 f"there is no tensor {name!r}."
             )
@@ -184,15 +184,16 @@ class Graph(GraphScopes, Builder):
             full_name = self._name_for(name or opdef.name)
             site = self._site or user_site()
             tensors = self._convert_inputs(opdef, inputs, full_name, site)
-            attrs = resolve_attrs(opdef, attrs, full_name)
-            types = [TensorType(t.dtype, t.shape) for t in tensors]
             text = str(site) if site else None
+            attrs = resolve_attrs(opdef, attrs, full_name, text)
+            types = [TensorType(t.dtype, t.shape) for t in tensors]
             check_dtypes(opdef, types, full_name, text)
             c = Infer(opdef, types, attrs, [t._symbolic for t in tensors], full_name, text)
             out_types = opdef.infer(c)
             operation = Operation(
                 self, opdef, tuple(tensors), attrs, self._current_controls(tensors), full_name,
                 self.current_device(), site, len(self._operations))
+            operation.gradient_override = self._scopes.gradient_rules.get(opdef.name)
             values = symbolic_outputs(c, out_types)
             operation.outputs = tuple(
                 Tensor(operation, i, t.dtype, t.shape, v)
@@ -216,7 +217,11 @@ class Graph(GraphScopes, Builder):
                 f"{name!r} is not a valid operation name: use letters, digits and . _ - /, not "
                 "starting with one of _ - /."
             )
-        return name[:-1] if name.endswith("/") else self.unique_name(name)
+        if not name.endswith("/"):
+            return self.unique_name(name)
+        if name[:-1] in self._by_name:
+            raise GraphError(f"The graph already has an operation named {name[:-1]!r}.")
+        return name[:-1]
 
     @contextmanager
     def built_for(self, site: Site | None) -> Iterator[None]:
@@ -268,7 +273,9 @@ class Graph(GraphScopes, Builder):
         if dtype is None and len(arg.types) == 1:
             dtype = arg.types[0]
         try:
-            return self.convert(value, dtype, f"{op_name}/{arg.name}/")
+            with self.name_scope(None):
+                name = self.unique_name(f"{op_name}/{arg.name}")
+            return self.convert(value, dtype, f"{name}/")
         except GraphflowError as error:
             raise type(error)(describe(
                 opdef.name, op_name, f"{arg.name}: {error}", site=str(site) if site else None,

@@ -78,7 +78,17 @@ class Reduce:
 
 @dataclass(frozen=True, slots=True)
 class Cumulative:
-    """A running `combine` along `axis(ctx)`; `exclusive` and `reverse` are attributes."""
+    """A running `combine` along `axis(ctx)`; `exclusive` and `reverse` are attributes.
+
+    Each input is one accumulator, its elements cast to the type that `init` has there; all
+    inputs have one shape. Output element i is the last accumulator of elements 0 … i combined
+    (0 … i − 1, with `init` before them, if exclusive; from the end, if reverse).
+
+    Attributes:
+      axis: ctx → the axis, non-negative.
+      init: (b, ctx) → tuple of constants, the identities of `combine`.
+      combine: (b, left, right) → tuple; associative, `left` comes first in the running order.
+    """
 
     axis: Callable[[LoweringContext], int]
     init: Callable[..., tuple]

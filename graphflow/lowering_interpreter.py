@@ -14,7 +14,7 @@ import numpy as np
 
 from graphflow.dtypes import int64
 from graphflow.errors import ProgramError
-from graphflow.loop_ir import ScalarBuilder, evaluate_all
+from graphflow.loop_ir import Expr, ScalarBuilder, evaluate_all, verify
 from graphflow.lowering import (
     Contraction,
     Cumulative,
@@ -73,6 +73,19 @@ def _inside(index: Sequence[np.ndarray], sizes: Sequence[int], shape: Sequence[i
     return ok
 
 
+def _in_range(
+    index: Sequence[np.ndarray], sizes: Sequence[int], what: str
+) -> tuple[np.ndarray, ...]:
+    """`index`, all of it inside `sizes`: compiled code would read other memory. ProgramError."""
+    if len(index) != len(sizes):
+        raise ProgramError(f"{what}: {len(index)} indices for {len(sizes)} axes.")
+    for axis, (i, n) in enumerate(zip(index, sizes)):
+        i = np.asarray(i)
+        if i.size and (i.min() < 0 or i.max() >= n):
+            raise ProgramError(f"{what}: an index of axis {axis} is outside [0, {n}).")
+    return tuple(np.asarray(i, np.int64) for i in index)
+
+
 def _clipped(index: Sequence[np.ndarray], sizes: Sequence[int]) -> tuple[np.ndarray, ...]:
     return tuple(np.clip(i, 0, max(n - 1, 0)) for i, n in zip(index, sizes))
 
@@ -81,10 +94,25 @@ def _args(dtypes: Sequence[Any], first: int = 0) -> list[Any]:
     return [_b.arg(first + i, d) for i, d in enumerate(dtypes)]
 
 
+def _verified(exprs: Any) -> tuple[Expr, ...]:
+    """One or several expressions as a tuple, checked by the loop IR's verifier."""
+    exprs = _tuple(exprs)
+    verify(*exprs)
+    return exprs
+
+
+def _check_types(outs: Sequence[Expr], ctx: LoweringContext) -> None:
+    """Raises ProgramError unless the expressions have the types of the node's outputs."""
+    found, wanted = [e.dtype.name for e in outs], [d.name for d in ctx.out_dtypes]
+    if found != wanted:
+        raise ProgramError(f"The body gives {found}, the op's outputs are {wanted}.")
+
+
 def _pointwise(
     lowering: Pointwise, ctx: LoweringContext, inputs: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
-    outs = _tuple(lowering.body(_b, *_args(ctx.in_dtypes), **ctx.attrs))
+    outs = _verified(lowering.body(_b, *_args(ctx.in_dtypes), **ctx.attrs))
+    _check_types(outs, ctx)
     return evaluate_all(outs, inputs)
 
 
@@ -94,7 +122,8 @@ def _generate(
     shape = ctx.out_shapes[0]
     count = int(np.prod(shape, dtype=np.int64))
     scalars = [_b.arg(1 + i, ctx.in_dtypes[k]) for i, k in enumerate(lowering.scalars)]
-    outs = _tuple(lowering.body(_b, _b.arg(0, int64), *scalars, **ctx.attrs))
+    outs = _verified(lowering.body(_b, _b.arg(0, int64), *scalars, **ctx.attrs))
+    _check_types(outs, ctx)
     values = [np.arange(count, dtype=np.int64), *(inputs[k] for k in lowering.scalars)]
     return [np.broadcast_to(o, (count,)) for o in evaluate_all(outs, values)]
 
@@ -104,11 +133,13 @@ def _accumulate(
 ) -> list[np.ndarray]:
     """Reduces the last axis of `elements` (where `counted`), in order."""
     total = elements.shape[-1]
-    init = evaluate_all(lowering.init(_b, ctx), ())
+    init = evaluate_all(_verified(lowering.init(_b, ctx)), ())
     accs = [np.array(np.broadcast_to(i, elements.shape[:-1])) for i in init]
-    lifted_exprs = lowering.lift(_b, _b.arg(0, ctx.in_dtypes[0]), _b.arg(1, int64), ctx)
+    lifted_exprs = _verified(
+        lowering.lift(_b, _b.arg(0, ctx.in_dtypes[0]), _b.arg(1, int64), ctx))
     kinds = [e.dtype for e in lifted_exprs]
-    merged = lowering.combine(_b, tuple(_args(kinds)), tuple(_args(kinds, len(kinds))))
+    merged = _verified(
+        lowering.combine(_b, tuple(_args(kinds)), tuple(_args(kinds, len(kinds)))))
     for r in range(total):
         position = np.asarray(r, np.int64)
         lifted = evaluate_all(lifted_exprs, (elements[..., r], position))
@@ -116,8 +147,10 @@ def _accumulate(
         keep = True if counted is None else counted[..., r]
         accs = [np.where(keep, n, a) for n, a in zip(new, accs)]
     count = np.asarray(total, np.int64) if counted is None else counted.sum(-1, dtype=np.int64)
-    finish = lowering.finish(_b, tuple(_args(kinds)), _b.arg(len(kinds), int64), ctx)
-    return evaluate_all(_tuple(finish), (*accs, count))
+    finish = _verified(
+        lowering.finish(_b, tuple(_args(kinds)), _b.arg(len(kinds), int64), ctx))
+    _check_types(finish, ctx)
+    return evaluate_all(finish, (*accs, count))
 
 
 def _reduce(
@@ -135,19 +168,22 @@ def _cumulative(
     lowering: Cumulative, ctx: LoweringContext, inputs: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
     axis = lowering.axis(ctx)
-    x = np.moveaxis(inputs[0], axis, -1)
-    x = x[..., ::-1] if ctx.attrs.get("reverse") else x
-    (start,) = evaluate_all(lowering.init(_b, ctx), ())
-    running = np.array(np.broadcast_to(start, x.shape[:-1]))
-    kind = ctx.in_dtypes[0]
-    merged = lowering.combine(_b, (_b.arg(0, kind),), (_b.arg(1, kind),))
-    out = np.empty_like(x)
-    for i in range(x.shape[-1]):
-        (new,) = evaluate_all(merged, (running, np.ascontiguousarray(x[..., i])))
-        out[..., i] = running if ctx.attrs.get("exclusive") else new
+    step = -1 if ctx.attrs.get("reverse") else 1
+    init = _verified(lowering.init(_b, ctx))
+    kinds = [e.dtype for e in init]
+    elements = [np.moveaxis(x, axis, -1)[..., ::step].astype(k.numpy)
+                for x, k in zip(inputs, kinds)]
+    merged = _verified(
+        lowering.combine(_b, tuple(_args(kinds)), tuple(_args(kinds, len(kinds)))))
+    shape = elements[0].shape
+    running = [np.broadcast_to(i, shape[:-1]) for i in evaluate_all(init, ())]
+    out = np.empty(shape, kinds[-1].numpy)
+    for i in range(shape[-1]):
+        here = [e[..., i] for e in elements]
+        new = evaluate_all(merged, (*running, *here)) if i or ctx.attrs.get("exclusive") else here
+        out[..., i] = (running if ctx.attrs.get("exclusive") else new)[-1]
         running = new
-    out = out[..., ::-1] if ctx.attrs.get("reverse") else out
-    return [np.moveaxis(out, -1, axis)]
+    return [np.moveaxis(out[..., ::step], -1, axis)]
 
 
 def _view(lowering: View, ctx: LoweringContext, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -155,7 +191,7 @@ def _view(lowering: View, ctx: LoweringContext, inputs: Sequence[np.ndarray]) ->
     x = inputs[0]
     source = _index(lowering.source(_grid(shape), ctx), shape)
     if lowering.fill is None:
-        return [x[source]]
+        return [x[_in_range(source, x.shape, "View")]]
     ok = _inside(source, x.shape, shape)
     fill = np.asarray(lowering.fill(ctx), x.dtype)
     if not x.size:
@@ -176,7 +212,7 @@ def _join(lowering: Join, ctx: LoweringContext, inputs: Sequence[np.ndarray]) ->
         place = lowering.place(k, _grid(x.shape), ctx)
         if place is None:
             continue
-        target = _index(place, x.shape)
+        target = _in_range(_index(place, x.shape), out.shape, "Join")
         out[target] = x
         np.add.at(times, target, 1)
     if not np.all(times == 1):
@@ -186,7 +222,7 @@ def _join(lowering: Join, ctx: LoweringContext, inputs: Sequence[np.ndarray]) ->
 
 def _loader(inputs: Sequence[np.ndarray]) -> Callable[[int, tuple], np.ndarray]:
     def load(k: int, index: tuple) -> np.ndarray:
-        return inputs[k][tuple(np.asarray(i, np.int64) for i in index)]
+        return inputs[k][_in_range(index, inputs[k].shape, f"load of input {k}")]
 
     return load
 
@@ -195,7 +231,8 @@ def _gather(
     lowering: Gather, ctx: LoweringContext, inputs: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
     shape = ctx.out_shapes[0]
-    return [inputs[0][_index(lowering.source(_grid(shape), _loader(inputs), ctx), shape)]]
+    source = _index(lowering.source(_grid(shape), _loader(inputs), ctx), shape)
+    return [inputs[0][_in_range(source, inputs[0].shape, "Gather")]]
 
 
 def _scatter(
@@ -212,6 +249,7 @@ def _scatter(
     keep = np.ones(updates.shape, bool)
     if lowering.keep is not None:
         keep = np.broadcast_to(lowering.keep(grid, load, ctx), updates.shape)
+    _in_range([t[keep] for t in target], out.shape, "Scatter")
     for place in np.ndindex(*updates.shape):
         if keep[place]:
             at = tuple(int(t[place]) for t in target)

@@ -429,22 +429,26 @@ def scalar_of(dtype: DType) -> TensorType:
     return TensorType(dtype, SCALAR)
 
 
-def resolve_attrs(opdef: OpDef, given: dict[str, Any], name: str | None) -> dict[str, Any]:
+def resolve_attrs(
+    opdef: OpDef, given: dict[str, Any], name: str | None, site: str | None = None
+) -> dict[str, Any]:
     """All attributes of a use of `opdef`, defaults filled in. Raises AttributeValueError."""
     unknown = set(given) - set(opdef.attrs)
     if unknown:
         raise AttributeValueError(describe(
-            opdef.name, name, f"unknown attribute {sorted(unknown)}; it has {list(opdef.attrs)}"))
+            opdef.name, name, f"unknown attribute {sorted(unknown)}; it has {list(opdef.attrs)}",
+            site=site))
     resolved = {}
     for key, attr in opdef.attrs.items():
         value = given.get(key, attr.default)
         if value is REQUIRED:
-            raise AttributeValueError(describe(opdef.name, name, f"attribute {key} is missing"))
+            raise AttributeValueError(
+                describe(opdef.name, name, f"attribute {key} is missing", site=site))
         if value is not attr.default:
             problem = attr.check(value)
             if problem:
                 raise AttributeValueError(
-                    describe(opdef.name, name, f"attribute {key} {problem}"))
+                    describe(opdef.name, name, f"attribute {key} {problem}", site=site))
         resolved[key] = value
     return resolved
 

@@ -31,6 +31,7 @@ class RegionGraph(Graph):
         self.seed = outer.seed
         self._scopes.name = scope
         self._scopes.devices = outer._scopes.devices
+        self._scopes.gradient_rules = outer._scopes.gradient_rules
         self._site = outer._site
 
     @property

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from graphflow.errors import DTypeError, GraphError
+from graphflow.gradient_registry import NamedRule
 from graphflow.tensor import Operation, Tensor
 
 _VALID_SCOPE = re.compile(r"^[A-Za-z0-9_.\-/>]*$")
@@ -58,6 +59,7 @@ class _ThreadScopes(threading.local):
         self.name = ""
         self.controls: tuple[Operation, ...] = ()
         self.devices: tuple[Any, ...] = ()
+        self.gradient_rules: dict[str, NamedRule] = {}
 
 
 class GraphScopes:
@@ -192,6 +194,28 @@ class GraphScopes:
             if text:
                 return text
         return ""
+
+    @contextmanager
+    def gradient_override_map(self, op_type_map: dict[str, str]) -> Iterator[None]:
+        """Operations of the given op types made inside get other gradient rules.
+
+        op_type_map: op type → the name of a rule: of `RegisterGradient`, or of an op (`"Identity"`
+        passes gradients on). Raises DTypeError (a TypeError) if it is not a dict of strings.
+        """
+        if not isinstance(op_type_map, dict) or not all(
+            isinstance(text, str) for item in op_type_map.items() for text in item
+        ):
+            raise DTypeError(
+                "gradient_override_map: op_type_map must be a dictionary mapping strings to "
+                f"strings, got {op_type_map!r}."
+            )
+        outer = self._scopes.gradient_rules
+        self._scopes.gradient_rules = outer | {
+            op_type: NamedRule(name) for op_type, name in op_type_map.items()}
+        try:
+            yield
+        finally:
+            self._scopes.gradient_rules = outer
 
     @contextmanager
     def fresh_scopes(self) -> Iterator[None]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+from types import FrameType
 from typing import NamedTuple
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -17,26 +19,33 @@ class Site(NamedTuple):
     line: int
 
     def __str__(self) -> str:
-        path = os.path.relpath(self.file) if os.path.isabs(self.file) else self.file
-        if path.startswith(".."):
-            path = self.file
-        return f"{path}:{self.line}"
+        return _shown(self.file, self.line)
 
 
-def _is_own(file: str) -> bool:
+@functools.lru_cache(maxsize=4096)
+def _shown(file: str, line: int) -> str:
+    path = os.path.relpath(file) if os.path.isabs(file) else file
+    if path.startswith(".."):
+        path = file
+    return f"{path}:{line}"
+
+
+def _is_own(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    if file == "<string>":  # code made by dataclasses, or the user's `python -c`
+        return str(frame.f_globals.get("__name__", "")).startswith("graphflow")
     own = _own_files.get(file)
     if own is None:
-        own = _own_files[file] = file.startswith((_PACKAGE, "<frozen", "<string>")) or (
+        own = _own_files[file] = file.startswith((_PACKAGE, "<frozen")) or (
             file == os.path.join(os.path.dirname(os.__file__), "contextlib.py"))
     return own
 
 
 def user_site() -> Site | None:
     """The innermost frame outside graphflow, or None."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        file = frame.f_code.co_filename
-        if not _is_own(file):
-            return Site(file, frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment]  # the loop ends at the outermost frame
+        if not _is_own(frame):
+            return Site(frame.f_code.co_filename, frame.f_lineno)
+        frame = frame.f_back
     return None

@@ -14,7 +14,7 @@ ROOT = Path(graphflow.__file__).parent
 LAYERS = [
     ["errors", "dtypes", "dims", "shapes", "options", "storage", "hardware", "sites"],
     ["loop_ir"],
-    ["lowering", "opdef", "builder", "lowering_interpreter"],
+    ["lowering", "opdef", "builder", "lowering_interpreter", "gradient_registry"],
     ["tensor", "scopes", "graph", "regions", "indexed_slices", "program"],
     ["gradients", "freeze"],
     ["ops"],
@@ -23,10 +23,10 @@ LAYERS = [
     ["codegen", "kernels"],
     ["runtime"],
     ["session"],
-    ["custom_gradient", "gradient_checker", "train", "data", "nn", "math", "linalg", "random",
+    ["compat", "custom_gradient", "gradient_checker", "train", "data", "nn", "math", "linalg", "random",
      "bitwise", "debugging", "manip", "initializers", "test", "logging"],
     ["demo"],
-    ["cli", "compat"],
+    ["cli"],
 ]
 ROW = {room: row for row, rooms in enumerate(LAYERS) for room in rooms}
 FILES = sorted(p for p in ROOT.rglob("*.py") if p != ROOT / "__init__.py")

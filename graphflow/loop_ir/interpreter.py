@@ -8,8 +8,8 @@ warning leaks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,16 @@ from graphflow.loop_ir.semantics import arithmetic_dtype
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What leaves stand for: input arrays, loop indices and extents, each broadcastable."""
+    """What leaves stand for: input arrays, loop indices and extents, each broadcastable.
+
+    In kernels also flat buffers and the present values of accumulators, by number.
+    """
 
     args: Sequence[Any]
-    indices: Sequence[Any]
+    indices: Any
     sizes: Sequence[Any]
+    buffers: Sequence[np.ndarray] = ()
+    accumulators: Mapping[int, Any] = field(default_factory=dict)
 
 
 def evaluate(
@@ -58,7 +63,11 @@ def evaluate_all(
     sizes: Sequence[Any] = (),
 ) -> list[np.ndarray]:
     """`evaluate` for several expressions, which share their sub-expressions."""
-    environment = Environment(args, indices, sizes)
+    return evaluate_in(Environment(args, indices, sizes), exprs)
+
+
+def evaluate_in(environment: Environment, exprs: Sequence[Expr]) -> list[np.ndarray]:
+    """`evaluate_all` in a given environment."""
     order = list(walk(*exprs))
     uses = Counter(arg for node in order for arg in node.args)
     uses.update(exprs)

@@ -57,6 +57,16 @@ def _size(node: Any, environment: Any) -> np.ndarray:
     return np.asarray(_pick("size", environment.sizes, node.attr), np.int64)
 
 
+def _load_element(node: Any, environment: Any, offset: np.ndarray) -> np.ndarray:
+    buffer = _pick("buffer", environment.buffers, node.attr)
+    return buffer[offset].astype(semantics.arithmetic_dtype(node.dtype), copy=False)
+
+
+def _accumulated(node: Any, environment: Any) -> np.ndarray:
+    value = environment.accumulators[node.attr]
+    return np.asarray(value).astype(semantics.arithmetic_dtype(node.dtype), copy=False)
+
+
 def _cast(node: Any, environment: Any, x: np.ndarray) -> np.ndarray:
     return semantics.convert(x, node.dtype)
 
@@ -70,6 +80,8 @@ _leaf("arg", 0, element, _load, "The element of input number `attr`.")
 _leaf("const", 0, literal, _literal, "The Python number `attr`.")
 _leaf("index", 0, position, _index, "The loop index along axis `attr`.")
 _leaf("size", 0, position, _size, "The extent of axis `attr`.")
+_leaf("load", 1, element, _load_element, "The element of buffer `attr` at an offset (kernels).")
+_leaf("accumulator", 0, element, _accumulated, "The accumulator number `attr` (kernels).")
 
 # Arithmetic.
 _op("add", 2, same(NUMBERS), np.add, "x + y; integers wrap.")

@@ -56,7 +56,8 @@ BROADCAST_TO = declare(
         Sample((np.array([[1.0], [2.0]]), np.array([3, 2, 4], np.int32))),
         Sample((np.array(1.5), np.array([2, 2], np.int64))),
         Sample((np.array([1.0, 2.0]), np.array([2], np.int32))),
-        Sample((np.array([[1.0, 2.0]]), np.array([0, 2], np.int32)))],
+        Sample((np.array([[1.0, 2.0]]), np.array([0, 2], np.int32))),
+        Sample((np.zeros((0, 1)), np.array([2, 0, 3], np.int32)))],
     errors=lambda: [
         ErrorSample((typed(dt.float32, 2, 3), np.array([4, 3])), {}, ShapeError,
                     r"input \[2, 3\] cannot be broadcast to \[4, 3\]"),

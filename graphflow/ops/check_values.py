@@ -183,10 +183,10 @@ def assert_near(
         tolerance = 10 * float(_epsilon(x.dtype))
         rtol = convert(tolerance if rtol is None else rtol, x.dtype, "rtol")
         atol = convert(tolerance if atol is None else atol, x.dtype, "atol")
-        known = [known_value(v) for v in (x, y, rtol, atol)]
+        known = [v for v in map(known_value, (x, y, rtol, atol)) if v is not None]
         holds = None
-        if all(v is not None for v in known) and _broadcast(known[0], known[1]):  # type: ignore[arg-type]
-            holds = bool(np.all(_near(*known)))  # type: ignore[arg-type]
+        if len(known) == 4 and _broadcast(known[0], known[1]):
+            holds = bool(np.all(_near(*known)))
         shown = _with_message(message, data, [
             f"x and y not equal to tolerance rtol = {_shown(rtol)}, atol = {_shown(atol)}",
             f"x ({x.name}) = ", x, f"y ({y.name}) = ", y])

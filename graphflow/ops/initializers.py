@@ -227,7 +227,7 @@ class VarianceScaling(Initializer):
     the shape is not fully known.
     """
 
-    arguments = ("scale", "mode", "distribution", "seed", "dtype")
+    arguments: tuple[str, ...] = ("scale", "mode", "distribution", "seed", "dtype")
 
     def __init__(
         self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal",

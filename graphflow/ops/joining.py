@@ -28,13 +28,19 @@ _AXIS = Attr("int", 0)
 
 
 def _values(op: str, name: str | None, values: Any) -> list[Any]:
-    """A list of tensors; Python numbers among them take the dtype of the tensors beside."""
+    """The inputs: lists with tensors in them are stacked, in the dtype of the first tensor.
+
+    Numbers and arrays are left to `apply`, which gives them the dtype of the tensors beside.
+    """
     if not isinstance(values, (list, tuple)):
         values = [values]
     if not values:
         raise failure(op, name, "needs at least one tensor", "The list is empty.", ShapeError)
+    if not any(isinstance(v, (list, tuple)) and holds_tensor(v) for v in values):
+        return list(values)
     dtype = _dtype_in(values)
-    return [v if is_tensor(v) else convert(v, dtype) for v in values]
+    label = f"{(name or 'stack').rstrip('/')}/values"
+    return [v if is_tensor(v) else convert(v, dtype, f"{label}_{i}") for i, v in enumerate(values)]
 
 
 def _dtype_in(values: Sequence[Any]) -> Any:

@@ -18,6 +18,7 @@ from graphflow.dims import Dim, same
 from graphflow.errors import AttributeValueError, DTypeError, ShapeError
 from graphflow.lowering import Contraction, LoweringContext
 from graphflow.opdef import Attr, ErrorSample, Infer, Sample, TensorType
+from graphflow.ops.arguments import failure, static_ints
 from graphflow.ops.declare import declare
 from graphflow.ops.precision import widened
 from graphflow.ops.scope import scope
@@ -316,9 +317,9 @@ def tensordot(a: Any, b: Any, axes: int | Sequence[Any], name: str | None = None
     a, b = _convert_pair(a, b)
     with scope(name, "Tensordot") as outer:
         if a.shape.rank is None or b.shape.rank is None:
-            raise ShapeError(f"tensordot: ranks must be known, got a {a.shape}, b {b.shape}. "
-                             "Use set_shape or gf.matmul.")
-        axes_a, axes_b = _paired_axes(axes, a.shape, b.shape)
+            raise failure("tensordot", name, f"ranks must be known, got a {a.shape}, b {b.shape}",
+                          "Use set_shape, or gf.matmul.", ShapeError)
+        axes_a, axes_b = _paired_axes(name, axes, a.shape, b.shape)
         rest_a = [i for i in range(a.shape.rank) if i not in axes_a]
         rest_b = [i for i in range(b.shape.rank) if i not in axes_b]
         left = _as_matrix(a, rest_a, axes_a)
@@ -328,27 +329,28 @@ def tensordot(a: Any, b: Any, axes: int | Sequence[Any], name: str | None = None
         return ops.reshape(matmul(left, right), shape, name=outer)
 
 
-def _paired_axes(axes: Any, a: TensorShape, b: TensorShape) -> tuple[list[int], list[int]]:
+def _paired_axes(
+    name: str | None, axes: Any, a: TensorShape, b: TensorShape
+) -> tuple[list[int], list[int]]:
     ranks = (len(a), len(b))
     if isinstance(axes, (int, np.integer)):
         if not 0 <= axes <= min(ranks):
-            raise AttributeValueError(
-                f"tensordot: axes={axes} is outside [0, {min(ranks)}] for a {a}, b {b}.")
+            raise failure("tensordot", name,
+                          f"axes={axes} is outside [0, {min(ranks)}] for a {a}, b {b}")
         pair = [list(range(ranks[0] - axes, ranks[0])), list(range(axes))]
     else:
-        pair = [list(np.atleast_1d(np.asarray(part, np.int64))) for part in axes]
-    for k, (part, rank) in enumerate(zip(pair, ranks)):
+        pair = [list(static_ints("tensordot", name, "axes", part)) for part in axes]
+    for part, rank, operand in zip(pair, ranks, (f"a {a}", f"b {b}")):
         if any(not -rank <= i < rank for i in part):
-            raise AttributeValueError(
-                f"tensordot: axes {part} are outside [{-rank}, {rank}) for "
-                f"{'ab'[k]} {(a, b)[k]}.")
-    first, second = ([int(i) % rank for i in part] for part, rank in zip(pair, ranks))
+            raise failure("tensordot", name,
+                          f"axes {part} are outside [{-rank}, {rank}) for {operand}")
+    first, second = ([i % rank for i in part] for part, rank in zip(pair, ranks))
     if len(first) != len(second):
-        raise AttributeValueError(f"tensordot: {len(first)} axes of a, {len(second)} of b.")
+        raise failure("tensordot", name, f"axes name {len(first)} axes of a, {len(second)} of b")
     for i, j in zip(first, second):
         if same(a.sizes[i], b.sizes[j]) is False:
-            raise ShapeError(
-                f"tensordot: sizes differ: axis {i} of a {a}, axis {j} of b {b}.")
+            raise failure("tensordot", name, f"sizes differ: axis {i} of a {a}, axis {j} of b {b}",
+                          "", ShapeError)
     return first, second
 
 

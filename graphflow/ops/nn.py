@@ -126,7 +126,7 @@ def in_top_k(predictions: Any, targets: Any, k: Any, name: str | None = None) ->
     an infinity or NaN give False. Raises ShapeError, DTypeError if the inputs do not fit.
     """
     return apply(IN_TOP_K, (predictions, targets), {"k": static_int("InTopKV2", name, "k", k)},
-                 name=name)
+                 name=name, default_name="in_top_k")
 
 
 # ---- compositions -----------------------------------------------------------------------------

@@ -158,17 +158,17 @@ def _samples() -> list[Sample]:
     x = np.random.default_rng(3).normal(size=(2, 3, 2, 2)) * 2 + 1
     two, three = np.array([1.5, -0.5]), np.array([0.5, 2.0, -1.0])
     none = np.zeros(0)
-    types = (dt.float32, dt.float64)
     moments = (np.array([0.5, -1.0]), np.array([2.0, 0.25]))
+    double = (dt.float64,)
+    single = [np.array(v, np.float32) for v in (two, two, none, none)]
     return [
-        Sample((x, two, two[::-1], none, none), {}, types),
+        Sample((x, two, two[::-1], none, none), {}, double),
         Sample((x, three, three[::-1], none, none), {"data_format": "NCHW", "epsilon": 0.1},
-               types),
-        Sample((x, two, two[::-1], *moments), {"is_training": False}, types),
-        Sample((x[:1, :1, :1], two, two, none, none), {}, types, grad=False),
-        Sample((x.astype(np.float16), *(np.array(v, np.float32) for v in (two, two, none, none))),
-               {}, (dt.float16,), grad=False),
-        Sample((np.zeros((0, 3, 2, 2)), two, two, *moments), {"is_training": False}, types),
+               double),
+        Sample((x, two, two[::-1], *moments), {"is_training": False}, double),
+        Sample((x[:1, :1, :1], two, two, none, none), {}, double, grad=False),
+        Sample((x.astype(np.float32), *single)), Sample((x.astype(np.float16), *single)),
+        Sample((np.zeros((0, 3, 2, 2)), two, two, *moments), {"is_training": False}, double),
     ]
 
 

@@ -23,7 +23,7 @@ Pairs = tuple[tuple[int, int], ...]
 def _check_pairs(c: Infer) -> Pairs:
     pairs, rank = c.attrs["paddings"], c.shape(0).rank
     if rank is not None and rank != len(pairs):
-        raise c.error(f"paddings has {len(pairs)} rows, {c.show(0)} has {rank} axes")
+        raise c.error(f"paddings is [{len(pairs)}, 2], but {c.show(0)} has {rank} axes")
     if any(n < 0 for pair in pairs for n in pair):
         raise c.error(f"paddings must not be negative, got {[list(p) for p in pairs]}",
                       cls=AttributeValueError)
@@ -41,14 +41,15 @@ def _padded_type(c: Infer) -> list[TensorType]:
 def _check_rank(x: np.ndarray, pairs: Pairs) -> None:
     if x.ndim != len(pairs):
         raise RunError(InvalidArgumentError,
-                       f"paddings has {len(pairs)} rows, tensor {list(x.shape)} has {x.ndim} axes")
+                       f"paddings is [{len(pairs)}, 2], but the input {list(x.shape)} has "
+                       f"{x.ndim} axes")
 
 
 # ---- a constant border -----------------------------------------------------------------------
 
 
 def _fill_value(constant: Any, dtype: dt.DType) -> Any:
-    return number_of(0, dtype) if constant == 0 else dtype.numpy.type(constant).item()
+    return number_of(0, dtype) if constant == 0 else dt.to_array(constant, dtype).item()
 
 
 def _pad_reference(tensor: np.ndarray, paddings: Pairs, constant: Any) -> np.ndarray:
@@ -56,7 +57,7 @@ def _pad_reference(tensor: np.ndarray, paddings: Pairs, constant: Any) -> np.nda
     out_shape = [d + before + after for d, (before, after) in zip(tensor.shape, paddings)]
     fill = _fill_value(constant, dt.array_dtype(tensor))
     out = np.full(out_shape, fill, tensor.dtype)
-    out[tuple(slice(b, b + d) for d, (b, _) in zip(tensor.shape, paddings))] = tensor
+    out[(*(slice(b, b + d) for d, (b, _) in zip(tensor.shape, paddings)), ...)] = tensor
     return out
 
 
@@ -73,12 +74,13 @@ PAD = declare(
         fill=lambda ctx: _fill_value(ctx.attrs["constant"], ctx.in_dtypes[0])),
     samples=lambda: [
         Sample((np.arange(6.0).reshape(2, 3),), {"paddings": ((1, 0), (0, 2))}),
-        Sample((np.arange(6.0).reshape(2, 3),), {"paddings": ((1, 1), (2, 0)), "constant": 7}),
+        Sample((np.arange(6.0).reshape(2, 3),), {"paddings": ((1, 1), (2, 0)), "constant": 7},
+               dtypes=dt.NUMBERS),
         Sample((np.zeros((0, 2)),), {"paddings": ((1, 1), (0, 1))}),
         Sample((np.array(3.0),), {"paddings": ()})],
     errors=lambda: [
         ErrorSample((typed(dt.float32, 2, 3),), {"paddings": ((1, 1),)}, ShapeError,
-                    r"paddings has 1 rows, tensor \[2, 3\] has 2 axes"),
+                    r"paddings is \[1, 2\], but tensor \[2, 3\] has 2 axes"),
         ErrorSample((typed(dt.float32, 2),), {"paddings": ((-1, 1),)}, AttributeValueError,
                     "must not be negative")])
 
@@ -91,7 +93,7 @@ def _dynamic_type(c: Infer) -> list[TensorType]:
     rows = c.shape(1).sizes[0] if c.shape(1).rank == 2 else None
     rank = c.shape(0).rank
     if rank is not None and isinstance(rows, int) and rows != rank:
-        raise c.error(f"paddings has {rows} rows, {c.show(0)} has {rank} axes")
+        raise c.error(f"paddings is [{rows}, 2], but {c.show(0)} has {rank} axes")
     if rank is None or c.value(1) is None:
         known = rank if rank is not None else rows if isinstance(rows, int) else None
         return [TensorType(c.dtype(0), unknown_shape(known))]
@@ -118,9 +120,10 @@ DYNAMIC_PAD = declare(
         updates=0, combine="set", initial=lambda ctx: number_of(0, ctx.in_dtypes[0])),
     samples=lambda: [
         Sample((np.arange(6.0).reshape(2, 3), np.array([[1, 0], [0, 2]], np.int32))),
-        Sample((np.arange(3.0), np.array([[0, 2]], np.int64)))],
+        Sample((np.arange(3.0), np.array([[0, 2]], np.int64))),
+        Sample((np.zeros((0, 2)), np.array([[1, 1], [0, 1]], np.int32)))],
     errors=lambda: [ErrorSample((typed(dt.float32, 2, 3), np.array([[1, 1]])), {}, ShapeError,
-                                "paddings has 1 rows")],
+                                r"paddings is \[1, 2\]")],
     S=dt.INDICES)
 
 
@@ -186,7 +189,8 @@ def _mirror_samples() -> list[Sample]:
     return [
         Sample((x,), {"paddings": ((1, 2), (3, 0)), "mode": "REFLECT"}),
         Sample((x,), {"paddings": ((3, 1), (0, 4)), "mode": "SYMMETRIC"}),
-        Sample((x[:1],), {"paddings": ((0, 0), (1, 1)), "mode": "REFLECT"})]
+        Sample((x[:1],), {"paddings": ((0, 0), (1, 1)), "mode": "REFLECT"}),
+        Sample((x[:0],), {"paddings": ((0, 0), (1, 1)), "mode": "REFLECT"})]
 
 
 MIRROR_PAD = declare(
@@ -234,7 +238,7 @@ MIRROR_PAD_GRAD = declare(
                      for s in _mirror_samples()],
     errors=lambda: [ErrorSample((typed(dt.float32, 3),),
                                 {"paddings": ((1, 0), (0, 0)), "mode": "REFLECT"}, ShapeError,
-                                "paddings has 2 rows")],
+                                r"paddings is \[2, 2\]")],
     T=dt.NUMBERS)
 
 
@@ -264,6 +268,8 @@ def pad(
         return apply(MIRROR_PAD, (tensor,), {"paddings": pairs, "mode": kind}, name=name)
     if pairs is not None and not is_tensor(constant_values):
         value = np.asarray(constant_values).item()
+        if value != 0:
+            value = _fill_value(constant_values, tensor.dtype)
         return apply(PAD, (tensor,), {"paddings": pairs, "constant": value}, name=name)
     constant = convert(constant_values, tensor.dtype)
     if pairs is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphflow import dtypes as dt
-from graphflow.builder import apply, op_function
+from graphflow.builder import apply, op_function, publish
 from graphflow.dims import same
 from graphflow.errors import AttributeValueError, InvalidArgumentError, ShapeError
 from graphflow.lowering import Composite, LoweringContext, Window
@@ -224,10 +224,10 @@ AVG_POOL_GRAD = declare(
 
 @op_function
 def max_pool(
-    value: Any = None,
-    ksize: Any = None,
-    strides: Any = None,
-    padding: Any = None,
+    value: Any,
+    ksize: Any,
+    strides: Any,
+    padding: Any,
     data_format: str | None = "NHWC",
     name: str | None = None,
     input: Any = None,
@@ -248,10 +248,10 @@ def max_pool(
 
 @op_function
 def avg_pool(
-    value: Any = None,
-    ksize: Any = None,
-    strides: Any = None,
-    padding: Any = None,
+    value: Any,
+    ksize: Any,
+    strides: Any,
+    padding: Any,
     data_format: str | None = "NHWC",
     name: str | None = None,
     input: Any = None,
@@ -261,6 +261,18 @@ def avg_pool(
     value (or input): images of a float dtype; other arguments and errors as in `max_pool`.
     """
     return _pool(AVG_POOL, value, ksize, strides, padding, data_format, name, input)
+
+
+@op_function
+def max_pool2d(
+    input: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None = "NHWC",
+    name: str | None = None,
+) -> Any:
+    """`max_pool`, with its first argument under the name that TensorFlow gives it here."""
+    return _pool(MAX_POOL, input, ksize, strides, padding, data_format, name, None)
+
+
+publish(avg_pool, "avg_pool2d")
 
 
 def _pool(

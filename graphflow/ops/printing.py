@@ -120,7 +120,7 @@ def _print_formatted(
 ) -> tuple[()]:
     alone = len(values) == 1 and template.pieces == ("", "") and values[0].ndim == 0
     if alone and values[0].dtype == object:  # one string stands as it is
-        text = values[0][()].decode("utf-8", "replace")
+        text = values[0].item().decode("utf-8", "replace")
     else:
         text = template.fill([nested_text(v, summarize) for v in values])
     try:

@@ -15,6 +15,7 @@ import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import F, apply, convert, current, op_function
+from graphflow.dims import SymDim
 from graphflow.dtypes import DType, as_dtype
 from graphflow.errors import AttributeValueError, DTypeError, ShapeError
 from graphflow.loop_ir import Expr
@@ -61,13 +62,17 @@ def _float_type(c: Infer) -> list[TensorType]:
 def _integer_type(c: Infer) -> list[TensorType]:
     for i in (1, 2, 3):
         c.require_rank(i, 0)
-    shape, low, high = shape_from_value(c, 0), c.value(1), c.value(2)
+    shape = shape_from_value(c, 0)
+    low, high = _known_integer(c.value(1)), _known_integer(c.value(2))
     # TensorFlow lets an empty draw pass whatever its bounds; so do we.
-    known = low is not None and high is not None and shape.num_elements()
-    if known and low[()] >= high[()]:
-        raise c.error(f"Need minval < maxval, got {low[()]} >= {high[()]}",
+    if low is not None and high is not None and low >= high and shape.num_elements():
+        raise c.error(f"Need minval < maxval, got {low} >= {high}",
                       "maxval itself is never drawn.", AttributeValueError)
     return [TensorType(c.dtype(1), shape)]
+
+
+def _known_integer(value: np.ndarray | None) -> int | None:
+    return None if value is None or isinstance(value[()], SymDim) else int(value[()])
 
 
 # --- samples ----------------------------------------------------------------------------------
@@ -140,7 +145,7 @@ def _float_op(name: str, body: Callable[..., Expr], reference: Callable[..., Any
         name, "shape: S, counter: int64", attrs={**_KEY, "dtype": Attr("dtype")},
         infer=_float_type, reference=reference, grad=_NO_GRADIENT,
         lowering=Generate(body, scalars=(1,)), samples=_float_samples, errors=_float_errors,
-        depth=3, S=dt.INDICES)
+        depth=2, S=dt.INDICES)
 
 
 RANDOM_UNIFORM = _float_op("RandomUniform", draws.uniform_body, draws.uniform)
@@ -181,6 +186,13 @@ def _checked_type(function: str, dtype: Any, types: Sequence[DType]) -> DType:
     return dtype
 
 
+def _parameter(function: str, name: str | None, what: str, value: Any, dtype: DType) -> Any:
+    try:
+        return convert(value, dtype, what.removesuffix("val"))  # TensorFlow's names: min, max
+    except DTypeError as error:
+        raise failure(function, name, f"{what}: {error}", cls=DTypeError) from None
+
+
 @op_function
 def random_uniform(
     shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dt.float32,
@@ -200,8 +212,8 @@ def random_uniform(
     graph: Any = current()
     with graph.name_scope(name or "random_uniform") as scope:
         shape = convert(shape_argument("random_uniform", name, shape), name="shape")
-        low = convert(minval, dtype, "min")
-        high = convert(1 if maxval is None else maxval, dtype, "max")
+        low = _parameter("random_uniform", name, "minval", minval, dtype)
+        high = _parameter("random_uniform", name, "maxval", 1 if maxval is None else maxval, dtype)
         if dtype.is_integer:
             return _draw(RANDOM_UNIFORM_INT, (shape, low, high), seed, scope, True)
         drawn = _draw(RANDOM_UNIFORM, (shape,), seed, scope, False, dtype=dtype)
@@ -216,7 +228,8 @@ def _normal_like(
     graph: Any = current()
     with graph.name_scope(name or function) as scope:
         shape = convert(shape_argument(function, name, shape), name="shape")
-        mean, stddev = convert(mean, dtype, "mean"), convert(stddev, dtype, "stddev")
+        mean = _parameter(function, name, "mean", mean, dtype)
+        stddev = _parameter(function, name, "stddev", stddev, dtype)
         drawn = _draw(opdef, (shape,), seed, scope, False, dtype=dtype)
         return F.add(drawn * stddev, mean, name=scope)
 

@@ -101,6 +101,7 @@ def normal(
     count = math.prod(sizes)
     wide = dtype is dt.float64
     drawn = (wide_words if wide else words)(count + count % 2, counter, key0, key1).reshape(-1, 2)
+    work: Any
     work, bits, places = (np.float64, 53, 64) if wide else (np.float32, 24, 32)
     u = drawn[:, 0].astype(work) * work(2.0**-places) + work(2.0**-(places + 1))
     turn = (drawn[:, 1] >> drawn.dtype.type(places - bits)).astype(work) * work(2.0**-bits)
@@ -137,6 +138,7 @@ def truncated(
 ) -> np.ndarray:
     sizes = _sizes(shape)
     count = math.prod(sizes)
+    work: Any
     if dtype is dt.float64:
         work, bits = np.float64, 53
         top = wide_words(count, counter, key0, key1) >> np.uint64(11)

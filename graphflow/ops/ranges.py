@@ -200,3 +200,7 @@ def linspace(start: Any, stop: Any, num: Any, name: str | None = None) -> Any:
     Raises ShapeError (InvalidArgumentError at run time) if `num` is not positive.
     """
     return apply(LIN_SPACE, (start, stop, num), name=name)
+
+
+lin_space = linspace
+publish(linspace, "lin_space")

@@ -34,6 +34,7 @@ from graphflow.ops.declare import declare
 from graphflow.ops.linear_scan import product_of_others
 from graphflow.ops.numerics import accumulator, highest, lowest, widen
 from graphflow.ops.reshaping import expand_axes
+from graphflow.ops.scope import scope
 from graphflow.ops.shape_ops import size_over
 from graphflow.shapes import UNKNOWN_SHAPE, TensorShape
 
@@ -358,6 +359,7 @@ def count_nonzero(
     x = convert(renamed(op, "input_tensor", input_tensor, "input", input))
     axis = renamed(op, "axis", axis, "reduction_indices", reduction_indices)
     keepdims = renamed(op, "keepdims", keepdims, "keep_dims", keep_dims)
-    nonzero = F.not_equal(x, F.zeros([], x.dtype))
-    count = reduce_sum(F.cast(nonzero, dt.int64), axis, keepdims)
-    return F.cast(count, dtype, name=name)
+    with scope(name, "count_nonzero"):
+        nonzero = F.not_equal(x, F.zeros([], x.dtype))
+        count = reduce_sum(F.cast(nonzero, dt.int64), axis, keepdims)
+        return F.cast(count, dtype)

@@ -43,7 +43,7 @@ def _reshape_type(c: Infer) -> list[TensorType]:
     if wanted.count(-1) > 1:
         raise c.error(f"only one size may be -1, got {wanted}")
     total = None if c.shape(0).rank is None else product(c.shape(0).sizes)
-    rest = product([d for d in wanted if d != -1])
+    rest = product([d for d in wanted if isinstance(d, SymDim) or d != -1])
     if -1 not in wanted:
         if total is not None and equal(total, rest) is False:
             raise c.error(_mismatch(c, wanted, total, rest))
@@ -287,7 +287,8 @@ ENSURE_SHAPE = declare(
     lowering=Pointwise(lambda b, x, shape: x), symbolic=True,
     samples=lambda: [Sample((np.ones((2, 3)),), {"shape": TensorShape([2, 3])}),
                      Sample((np.ones((2, 3)),), {"shape": TensorShape([None, 3])}),
-                     Sample((np.ones(()),), {"shape": TensorShape(None)})],
+                     Sample((np.ones(()),), {"shape": TensorShape(None)}),
+                     Sample((np.zeros((0, 3)),), {"shape": TensorShape([None, 3])})],
     errors=lambda: [ErrorSample((typed(dt.float32, 2, 3),), {"shape": TensorShape([2, 4])},
                                 ShapeError, r"\[2, 3\] is not compatible with \[2, 4\]")])
 

@@ -49,7 +49,8 @@ def _unstack_reference(value: np.ndarray, num: int, axis: int) -> tuple[np.ndarr
     if value.shape[axis] != num:
         raise RunError(InvalidArgumentError, f"num is {num}, but axis {axis} of value "
                                              f"{list(value.shape)} has size {value.shape[axis]}")
-    return tuple(np.asarray(part) for part in np.moveaxis(value, axis, 0))
+    parts = np.moveaxis(value, axis, 0)
+    return tuple(parts[k, ...] for k in range(num))
 
 
 def _expand_unstack(F: Any, value: Any, num: int, axis: int) -> tuple[Any, ...]:
@@ -232,7 +233,8 @@ SPLIT_V = declare(
     samples=lambda: [
         Sample((np.arange(12.0).reshape(4, 3), np.array([1, 3], np.int32)), {"num": 2}),
         Sample((np.arange(12.0).reshape(2, 6), np.array([2, -1, 0], np.int64)),
-               {"num": 3, "axis": -1})],
+               {"num": 3, "axis": -1}),
+        Sample((np.zeros((0, 2)), np.array([1, 1], np.int32)), {"num": 2, "axis": 1})],
     errors=lambda: [
         ErrorSample((typed(dt.float32, 5, 3), np.array([2, 2])), {"num": 2}, ShapeError,
                     r"the sizes \[2, 2\] do not add up to 5"),

@@ -124,7 +124,7 @@ def _update(name: str, combine: Callable[..., Any]) -> OpDef:
         return new, (new,)
 
     return declare(name, "ref: &T, value: T", infer=_updated_type, reference=None,
-                   grad=_ASSIGNMENT, lowering=State(new_value), depth=3, T=dt.NUMBERS)
+                   grad=_ASSIGNMENT, lowering=State(new_value), depth=2, T=dt.NUMBERS)
 
 
 ASSIGN_ADD = _update("AssignAdd", lambda F, current, value: current + value)
@@ -149,7 +149,7 @@ def _scatter(name: str, combine: str, types: tuple[DType, ...]) -> OpDef:
         return new, (new,)
 
     return declare(name, "ref: &T, indices: I, updates: T", infer=_scatter_type, reference=None,
-                   grad=_ASSIGNMENT, lowering=State(new_value), depth=3, T=types, I=dt.INDICES)
+                   grad=_ASSIGNMENT, lowering=State(new_value), depth=2, T=types, I=dt.INDICES)
 
 
 SCATTER_UPDATE = _scatter("ScatterUpdate", "set", dt.ALL)
@@ -168,7 +168,7 @@ def _scatter_nd(name: str, combine: str) -> OpDef:
 
     return declare(name, "ref: &T, indices: I, updates: T",
                    infer=lambda c: [TensorType(c.dtype(0), c.shape(0))], reference=None,
-                   grad=_ASSIGNMENT, lowering=State(new_value), depth=3, T=dt.ALL, I=dt.INDICES)
+                   grad=_ASSIGNMENT, lowering=State(new_value), depth=2, T=dt.ALL, I=dt.INDICES)
 
 
 SCATTER_ND_UPDATE = _scatter_nd("ScatterNdUpdate", "set")

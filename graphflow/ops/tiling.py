@@ -25,7 +25,7 @@ def _multiples(c: Infer) -> tuple[int | None, list[Any] | None]:
     length = count if isinstance(count, int) else None
     rank = c.shape(0).rank
     if rank is not None and length is not None and rank != length:
-        raise c.error(f"multiples has {length} entries, {c.show(0)} has {rank} axes")
+        raise c.error(f"multiples is [{length}], but {c.show(0)} has {rank} axes")
     value = c.value(1)
     numbers = None if value is None else value.tolist()
     if numbers and any(isinstance(m, int) and m < 0 for m in numbers):
@@ -63,7 +63,7 @@ TILE = declare(
         Sample((np.zeros((0, 2)), np.array([2, 2], np.int32)))],
     errors=lambda: [
         ErrorSample((typed(dt.float32, 2, 3), np.array([2])), {}, ShapeError,
-                    r"multiples has 1 entries, input \[2, 3\] has 2 axes"),
+                    r"multiples is \[1\], but input \[2, 3\] has 2 axes"),
         ErrorSample((typed(dt.float32, 2), np.array([-1])), {}, ShapeError, "negative")],
     S=dt.INDICES)
 

@@ -40,7 +40,8 @@ def get_checkpoint_mtimes(checkpoint_prefixes: Iterable[PathLike]) -> list[float
 
 
 def remove_checkpoint(
-    checkpoint_prefix: PathLike, checkpoint_format_version: int = 2, meta_graph_suffix: str = "meta"
+    checkpoint_prefix: PathLike, checkpoint_format_version: int = 2,
+    meta_graph_suffix: str = "meta",
 ) -> None:
     """Deletes the checkpoint with this prefix, if it is there.
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
 
 import numpy as np
 
-from graphflow.dtypes import DType, array_dtype, as_dtype
+from graphflow.dtypes import DType, as_dtype
 from graphflow.errors import GraphError, NotFoundError
 from graphflow.storage import PathLike, read_tensors, tensor_names
 from graphflow.train.checkpoint_files import checkpoint_exists, checkpoint_file
@@ -95,8 +94,3 @@ def near_names(name: str, names: Iterable[str]) -> str:
     """` Near names: a, b.`, or nothing if no name is near."""
     near = get_close_matches(name, list(names), n=3)
     return f" Near names: {', '.join(near)}." if near else ""
-
-
-def dtype_of(array: Any) -> DType:
-    """The element type of an array that was read."""
-    return array_dtype(array)

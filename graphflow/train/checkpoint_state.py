@@ -1,4 +1,4 @@
-"""The file `checkpoint` of a directory: which checkpoint is the latest, and which others there are.
+"""The file `checkpoint` of a directory: which checkpoint is the latest, which others there are.
 
 Its text is that of TensorFlow's protocol buffer `CheckpointState`:
 
@@ -101,26 +101,32 @@ def generate_checkpoint_state_proto(
     all_model_checkpoint_paths: Sequence[PathLike] | None = None,
     all_model_checkpoint_timestamps: Sequence[float] | None = None,
     last_preserved_timestamp: float | None = None,
+    save_relative_paths: bool = False,
 ) -> CheckpointState:
     """The state that names `model_checkpoint_path` as the latest checkpoint of `save_dir`.
 
-    all_model_checkpoint_paths: all that are there, oldest first; the latest is added if missing.
-    Relative paths become relative to a relative `save_dir`. Raises GraphError (a ValueError) if
-    the timestamps are not one per path.
+    all_model_checkpoint_paths: all that are there, oldest first; the latest is added if it is not
+      the last of them.
+    save_relative_paths: absolute paths become relative to `save_dir` too, so that it may be moved;
+      relative ones do in any case, where `save_dir` is relative itself.
+    Raises GraphError (a ValueError) if the timestamps are not one per path.
     """
-    latest = os.fspath(model_checkpoint_path)
+    directory = os.fspath(save_dir)
     paths = [os.fspath(p) for p in all_model_checkpoint_paths or ()]
-    if latest not in paths:
+    latest = os.fspath(model_checkpoint_path)
+    if not paths or paths[-1] != latest:
         paths.append(latest)
     times = list(all_model_checkpoint_timestamps or ())
     if times and len(times) != len(paths):
         raise GraphError(
             f"update_checkpoint_state: {len(times)} timestamps for {len(paths)} checkpoints.")
-    if not os.path.isabs(save_dir):
-        latest, *paths = [
-            p if os.path.isabs(p) else os.path.relpath(p, os.fspath(save_dir) or ".")
-            for p in (latest, *paths)]
-    return CheckpointState(latest, paths, times, last_preserved_timestamp)
+
+    def recorded(path: str) -> str:
+        inside = save_relative_paths if os.path.isabs(path) else not os.path.isabs(directory)
+        return os.path.relpath(path, directory or os.curdir) if inside else path
+
+    return CheckpointState(
+        recorded(latest), [recorded(p) for p in paths], times, last_preserved_timestamp)
 
 
 def update_checkpoint_state(
@@ -134,26 +140,16 @@ def update_checkpoint_state(
 ) -> None:
     """Writes the file `checkpoint` (or `latest_filename`) of `save_dir`, atomically.
 
-    `save_relative_paths` writes absolute paths relative to `save_dir` too, so that the directory
-    may be moved. Raises CheckpointPathError (a RuntimeError) if a checkpoint has the file's name,
-    NotFoundError if the directory does not exist.
+    See `generate_checkpoint_state_proto` for the arguments. Raises CheckpointPathError (a
+    RuntimeError) if a checkpoint has the file's name, NotFoundError if there is no such directory.
     """
-    directory = os.fspath(save_dir)
-
-    def shown(path: PathLike) -> str:
-        absolute = save_relative_paths and os.path.isabs(path)
-        return os.path.relpath(path, directory) if absolute else os.fspath(path)
-
-    latest = os.fspath(model_checkpoint_path)
-    # A path that is relative to the directory already would be made so a second time.
-    base = "/" if save_relative_paths and os.path.isabs(latest) else directory
     state = generate_checkpoint_state_proto(
-        base, shown(latest), [shown(p) for p in all_model_checkpoint_paths or ()],
-        all_model_checkpoint_timestamps, last_preserved_timestamp)
-    target = _state_file(directory, latest_filename)
-    if target == latest:
+        save_dir, model_checkpoint_path, all_model_checkpoint_paths,
+        all_model_checkpoint_timestamps, last_preserved_timestamp, save_relative_paths)
+    target = _state_file(save_dir, latest_filename)
+    if target == state.model_checkpoint_path:
         raise CheckpointPathError(
-            f"Save path '{latest}' conflicts with the path used for the checkpoint state. Use "
+            f"Save path '{target}' conflicts with the path used for the checkpoint state. Use "
             "another save path.")
     write_atomic(target, state.to_text().encode())
 

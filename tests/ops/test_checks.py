@@ -83,6 +83,29 @@ def test_a_false_constant_fails_when_it_runs_only():
         run(operation)
 
 
+def test_assert_in_a_branch_and_in_a_loop():
+    which = gf.placeholder(gf.bool, [])
+
+    def refuse():
+        with gf.control_dependencies([gf.Assert(False, ["never"])]):
+            return gf.constant(0)
+
+    x = gf.cond(which, lambda: gf.constant(1), refuse)
+    assert run(x, {which: True}) == 1
+    with pytest.raises(gf.errors.InvalidArgumentError, match="never"):
+        run(x, {which: False})
+
+    def body(i):
+        with gf.control_dependencies([gf.assert_less(i, limit, message="too far")]):
+            return i + 1
+
+    limit = gf.placeholder(gf.int32, [])
+    last = gf.while_loop(lambda i: i < 5, body, [0])
+    assert run(last, {limit: 9}) == 5
+    with pytest.raises(gf.errors.InvalidArgumentError, match=r"too far.*\[3\].*\[3\]"):
+        run(last, {limit: 3})
+
+
 def test_assert_wrong_arguments():
     with pytest.raises(TypeError, match=r"data must be a list.*Assert\(condition, \[x\]\)"):
         gf.Assert(True, "x")

@@ -114,6 +114,21 @@ def test_first_n_counts_per_session(capfd):
     assert capfd.readouterr().err == "m\n" * 2
 
 
+def test_print_in_a_loop_counts_every_iteration(capfd):
+    last = gf.while_loop(lambda i: i < 5, lambda i: gf.Print(i + 1, [i], "i = ", first_n=3), [0])
+    with gf.Session() as session:
+        assert session.run(last) == 5
+    assert capfd.readouterr().err == "i = [0]\ni = [1]\ni = [2]\n"
+
+
+def test_print_in_a_branch_that_is_not_taken(capfd):
+    which = gf.placeholder(gf.bool, [])
+    x = gf.cond(which, lambda: gf.Print(1, [1], "yes "), lambda: gf.Print(2, [2], "no "))
+    with gf.Session() as session:
+        assert session.run(x, {which: False}) == 2
+    assert capfd.readouterr().err == "no [2]\n"
+
+
 def test_the_gradient_passes_through_print():
     x = gf.constant(3.0)
     gradient, = gf.gradients(gf.Print(x * x, [x]), x)

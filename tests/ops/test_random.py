@@ -150,6 +150,12 @@ def test_integer_bounds_may_be_computed():
         run(x, feed={high: 3})
 
 
+def test_a_bound_that_is_a_size():
+    x = gf.placeholder(gf.float32, [None])
+    index = gf.random_uniform([50], maxval=gf.shape(x)[0], dtype=gf.int32)
+    assert set(run(index, feed={x: np.zeros(3)})[0][0]) == {0, 1, 2}
+
+
 def test_gradients_reach_mean_and_deviation():
     mean, deviation = gf.constant([1.0, 2.0]), gf.constant(0.5)
     x = gf.random_normal([4, 2], mean, deviation, seed=4)
@@ -174,6 +180,10 @@ def test_wrong_arguments():
         gf.random_uniform([2], maxval=3, dtype=gf.int8)
     with pytest.raises(TypeError, match="random_normal: dtype must be one of"):
         gf.random_normal([2], dtype=gf.int32)
+    with pytest.raises(TypeError, match=r"random_uniform: maxval: .*1.5.*to int32.*fraction"):
+        gf.random_uniform([2], 0, 1.5, gf.int32)
+    with pytest.raises(TypeError, match=r"random_normal 'n': mean: .*int32.*gf.cast"):
+        gf.random_normal([2], gf.constant(1), name="n")
     with pytest.raises(ValueError, match="Need minval < maxval, got 5 >= 3"):
         gf.random_uniform([2], 5, 3, gf.int32)
     with pytest.raises(ValueError, match=r"shape must have rank 1, got shape \[\]"):
@@ -195,3 +205,28 @@ def test_shuffle():
     words = run(gf.random_shuffle(["a", "b", "c"]))[0][0]
     assert sorted(words) == [b"a", b"b", b"c"]
     assert run(gf.random_shuffle(3))[0][0] == 3
+
+
+def test_draws_in_a_loop_differ_by_iteration_and_repeat_by_seed():
+    def draws():
+        with gf.Graph().as_default():
+            gf.set_random_seed(3)
+            _, total = gf.while_loop(
+                lambda i, seen: i < 4,
+                lambda i, seen: (i + 1, gf.concat([seen, gf.random_uniform([2])], 0)),
+                [gf.constant(0), gf.zeros([0])],
+                shape_invariants=[gf.TensorShape([]), gf.TensorShape([None])])
+            return run(total, times=2)
+
+    (first,), (second,) = draws()
+    assert np.unique(np.concatenate([first, second])).size == 16
+    np.testing.assert_array_equal([first, second], [v[0] for v in draws()])
+
+
+def test_draws_in_branches():
+    gf.set_random_seed(3)
+    which = gf.placeholder(gf.bool, [])
+    x = gf.cond(which, lambda: gf.random_normal([3]), lambda: gf.random_uniform([3]) + 10)
+    with gf.Session() as session:
+        assert (session.run(x, {which: True}) < 9).all()
+        assert (session.run(x, {which: False}) >= 10).all()

@@ -126,9 +126,9 @@ UnimplementedError UnknownError
 """
 TEST = "compute_gradient compute_gradient_error"
 PROPERTIES = {
-    "Graph": "building_function collections finalized graph_def_versions name_scope seed version",
+    "Graph": "collections finalized name_scope seed version",
     "Tensor": "device dtype graph name op shape value_index",
-    "Operation": "control_inputs device graph inputs name node_def op_def outputs traceback type",
+    "Operation": "control_inputs device graph inputs name node_def outputs traceback type",
     "Variable": "constraint device dtype graph initial_value initializer name op shape trainable",
     "TensorShape": "dims ndims rank",
     "Dimension": "value",
@@ -160,12 +160,20 @@ ADDED_AFTER_1_15 = {
     "train.Optimizer.apply_gradients": ["skip_gradients_aggregation"],
     "zeros": ["layout"],
 }
+NEW_KEYS = ["TRAINABLE_RESOURCE_VARIABLES"]
 # Signatures of 1.15 whose defaults have changed since.
 V1_15: dict[str, list[list[Any]]] = {
     "custom_gradient": [["f", None]],
     "numpy_function": [["func", None], ["inp", None], ["Tout", None], ["name", "None"]],
     "shape": [["input", None], ["name", "None"], ["out_type", "tf.int32"]],
     "size": [["input", None], ["name", "None"], ["out_type", "tf.int32"]],
+    "nn.sigmoid_cross_entropy_with_logits": [
+        ["_sentinel", "None"], ["labels", "None"], ["logits", "None"], ["name", "None"]],
+    "nn.softmax_cross_entropy_with_logits": [
+        ["_sentinel", "None"], ["labels", "None"], ["logits", "None"], ["dim", "-1"],
+        ["name", "None"], ["axis", "None"]],
+    "nn.sparse_softmax_cross_entropy_with_logits": [
+        ["_sentinel", "None"], ["labels", "None"], ["logits", "None"], ["name", "None"]],
 }
 
 
@@ -235,7 +243,7 @@ def main() -> None:
         if path in found:
             found[path] = [argument for argument in found[path] if argument[0] not in later]
     keys = {k: v for k, v in vars(tf.GraphKeys).items()
-            if k.isupper() and isinstance(v, str) and not k.startswith("_")}
+            if k.isupper() and isinstance(v, str) and k[0] != "_" and k not in NEW_KEYS}
     keys |= {k: getattr(tf.GraphKeys, k) for k in ("VARIABLES",)}
     data = {
         "recorded_with": f"tensorflow {tf.__version__}",

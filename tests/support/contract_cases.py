@@ -48,7 +48,8 @@ def cast_input(value: Any, dtype: DType) -> np.ndarray:
         texts = [str(v).encode() for v in array.ravel()]
         return np.array([*texts, None], object)[:-1].reshape(array.shape)
     if dtype.is_complex and array.dtype.kind == "f":
-        array = array + 0.25j * array[..., ::-1] if array.ndim else array + 0.5j
+        imaginary = np.where(np.isfinite(array), array, 0)[..., ::-1] / 4 if array.ndim else 0.5
+        array = array + 1j * imaginary
     return np.asarray(array).astype(dtype.numpy)
 
 
@@ -77,12 +78,21 @@ def cases_of(opdef: OpDef, dtypes: Iterable[DType] | None = None) -> list[Case]:
             continue
         for dtype in opdef.arg(group[0]).types:
             if sample.dtypes is None or dtype in sample.dtypes:
-                cast = [cast_input(a, dtype) if i in group else a for i, a in enumerate(arrays)]
+                cast = [cast_input(a, dtype) if i in group else _beside(opdef, i, a, dtype)
+                        for i, a in enumerate(arrays)]
                 found.append(Case(opdef, number, sample, dtype, _admitted(opdef, cast)))
     if dtypes is not None:
         wanted = set(dtypes)
         found = [c for c in found if c.dtype is None or c.dtype in wanted]
     return found
+
+
+def _beside(opdef: OpDef, i: int, array: np.ndarray, dtype: DType) -> np.ndarray:
+    """A float64 input of another type variable: `dtype` too if it may be, else its first type."""
+    types = opdef.arg(i).types
+    if array.dtype != np.float64 or not opdef.arg(i).variable:
+        return array
+    return cast_input(array, dtype if dtype in types else types[0])
 
 
 def _admitted(opdef: OpDef, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:

@@ -124,14 +124,14 @@ def indexed_slices(tf: ModuleType) -> Any:
     found = evaluated(tf, {
         "values": lambda: sparse.values, "indices": lambda: sparse.indices,
         "dense": lambda: tf.convert_to_tensor(sparse), "dense_shape": lambda: sparse.dense_shape,
-        "twice": lambda: [twice.values, twice.indices],
+        "twice": lambda: [tf.shape(twice.indices), tf.convert_to_tensor(twice)],
         "mixed": lambda: tf.convert_to_tensor(mixed),
         "inner": lambda: tf.convert_to_tensor(inner), "axis": lambda: tf.convert_to_tensor(axis),
         "lookup": lambda: [lookup.values, lookup.indices],
         "from_constant": lambda: tf.convert_to_tensor(from_constant),
         "arithmetic": lambda: tf.convert_to_tensor(sparse) * 2.0,
     }, initialize=True)
-    return [kinds, found, sparse.dtype.name, str(sparse.values.get_shape())]
+    return [kinds, found, sparse.dtype.name, shape_of(sparse.values)]
 
 
 @case()

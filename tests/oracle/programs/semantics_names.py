@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -9,19 +10,20 @@ from typing import Any
 import numpy as np
 
 from programs.plain import outcome
-from programs.registry import case
+from programs.registry import case, shape_of
 
 
 def _names(thunks: dict[str, Callable[[], Any]], *, inner: bool = False) -> dict[str, Any]:
     """What each thunk builds is called (a list for several results).
 
-    What TensorFlow builds of several operations is called by their common scope: how a function
-    is composed is not part of its meaning. With `inner` the whole names are given.
+    What TensorFlow builds of several operations is called by their common scope, and the numbers
+    that make names unique are left out: how a function is composed is not part of its meaning.
+    With `inner` the whole names are given.
     """
     def name(value: Any) -> Any:
         if isinstance(value, (list, tuple)):
             return [name(v) for v in value]
-        return value.name if inner else value.name.split("/")[0].split(":")[0]
+        return value.name if inner else re.sub(r"(_\d+)?([/:].*)?$", "", value.name)
 
     return {label: outcome(lambda t=thunk: name(t())) for label, thunk in thunks.items()}
 
@@ -329,7 +331,7 @@ def multiple_outputs_and_controls(tf: ModuleType) -> Any:
         [t.name for t in parts], [op.name for op in parts[1].consumers()],
         [t.name for t in last.op.inputs], [op.name for op in last.op.control_inputs],
         [t.value_index for t in parts], last.op.type, last.device, a.device,
-        last.op.graph is a.graph, str(a.dtype), repr(a.dtype), str(last.get_shape()),
+        last.op.graph is a.graph, str(a.dtype), shape_of(last),
     ]
 
 

@@ -81,7 +81,8 @@ def dtype_objects(tf: ModuleType) -> Any:
     types = [getattr(tf, name) for name in names]
     return {
         "facts": [[t.name, t.is_floating, t.is_integer, t.is_unsigned, t.is_bool, t.is_complex,
-                   repr(t), str(t), t.size] for t in types],
+                   str(t)] for t in types],
+        "sizes": [t.size for t in types if t != tf.string],
         "limits": [[float(t.min), float(t.max)] for t in types[2:12]],
         "as_dtype": [outcome(lambda v=v: tf.as_dtype(v).name) for v in (
             "float32", np.float64, np.dtype("int8"), float, int, bool, tf.int32, "string", "half",
@@ -104,28 +105,28 @@ def tensor_shapes(tf: ModuleType) -> Any:
     shape = tf.TensorShape
     s, partial, unknown = shape([2, 3]), shape([None, 3]), shape(None)
 
-    def text(value: Any) -> Any:
-        return str(value)
+    def sizes(value: Any) -> Any:
+        return None if value.ndims is None else value.as_list()
 
     found = {
-        "texts": [text(v) for v in (s, partial, unknown, shape([]), shape(4), shape((1, 2)))],
+        "sizes": [sizes(v) for v in (s, partial, unknown, shape([]), shape(4), shape((1, 2)))],
         "ndims": [v.ndims for v in (s, partial, unknown)],
         "defined": [v.is_fully_defined() for v in (s, partial, unknown)],
         "num_elements": [v.num_elements() for v in (s, partial, unknown, shape([]))],
         "lists": [s.as_list(), partial.as_list(), outcome(lambda: unknown.as_list())],
-        "merge": [text(partial.merge_with([2, None])), text(unknown.merge_with(s)),
-                  outcome(lambda: text(s.merge_with([2, 4])))],
+        "merge": [sizes(partial.merge_with([2, None])), sizes(unknown.merge_with(s)),
+                  outcome(lambda: sizes(s.merge_with([2, 4])))],
         "compatible": [s.is_compatible_with(partial), s.is_compatible_with(unknown),
                        s.is_compatible_with([2, 4]), s.is_compatible_with([2, 3, 1])],
-        "concatenate": [text(s.concatenate([4])), text(s.concatenate(unknown))],
-        "slices": [text(s[1:]), text(partial[:1]), text(unknown[1:]), text(s[-1]),
-                   outcome(lambda: text(s[2]))],
+        "concatenate": [sizes(s.concatenate([4])), sizes(s.concatenate(unknown))],
+        "slices": [sizes(s[1:]), sizes(partial[:1]), sizes(unknown[1:]), s[-1].value,
+                   outcome(lambda: s[2].value)],
         "equality": [s == [2, 3], s == shape([2, 3]), s != shape([2, 4])],
-        "with_rank": [text(s.with_rank(2)), text(unknown.with_rank(2)),
-                      outcome(lambda: text(s.with_rank(3)))],
-        "at_least": [text(s.with_rank_at_least(1)),
-                     outcome(lambda: text(s.with_rank_at_least(3)))],
-        "most_specific": [text(s.most_specific_compatible_shape(shape([2, 4])))],
+        "with_rank": [sizes(s.with_rank(2)), sizes(unknown.with_rank(2)),
+                      outcome(lambda: sizes(s.with_rank(3)))],
+        "at_least": [sizes(s.with_rank_at_least(1)),
+                     outcome(lambda: sizes(s.with_rank_at_least(3)))],
+        "most_specific": [sizes(s.most_specific_compatible_shape(shape([2, 4])))],
         "asserts": [outcome(lambda: s.assert_has_rank(3)), outcome(lambda: s.assert_has_rank(2)),
                     outcome(lambda: s.assert_is_fully_defined()),
                     outcome(lambda: partial.assert_is_fully_defined()),
@@ -133,7 +134,7 @@ def tensor_shapes(tf: ModuleType) -> Any:
                     outcome(lambda: s.assert_same_rank(shape([1])))],
         "length": [len(s), outcome(lambda: len(unknown)), bool(s), bool(unknown)],
         "dims": [[d.value for d in s], [d.value for d in partial], unknown.dims is None],
-        "negative": [outcome(lambda: shape([-1]))],
+        "negative": [outcome(lambda: sizes(shape([-1])))],
     }
     return found
 
@@ -142,15 +143,20 @@ def tensor_shapes(tf: ModuleType) -> Any:
 def dimensions(tf: ModuleType) -> Any:
     """Dimension arithmetic, as in `x.get_shape()[1].value`."""
     d, none = tf.Dimension(6), tf.Dimension(None)
-    return [
-        [(d + 2).value, (d * 3).value, (d - 1).value, (d // 4).value, (d % 4).value],
-        [(2 + d).value, (3 * d).value, (none + 1).value, (d * none).value],
-        [d == 6, d == none, d != 7, d > 3, d < none, d >= 6, none == none],
-        [int(d), str(d), str(none), repr(d)], [d.is_compatible_with(none), list(range(d))[-1]],
-        outcome(lambda: int(none)), outcome(lambda: d.merge_with(7)),
-        tf.placeholder(tf.float32, [None, 4]).get_shape()[1].value,
-        tf.dimension_value(tf.TensorShape([5])[0]),
-    ]
+    placeholder = tf.placeholder(tf.float32, [None, 4])
+    return {
+        "known": [(d + 2).value, (d * 3).value, (d - 1).value, (d // 4).value, (d % 4).value,
+                  (2 + d).value, (3 * d).value],
+        "unknown": [(none + 1).value, (d * none).value, none.value],
+        "known == known": [d == 6, d != 7, d > 3, d >= 6, d < 6],
+        "known == unknown": d == none, "unknown == unknown": none == none,
+        "known < unknown": outcome(lambda: d < none),
+        "conversions": [int(d), str(d), str(none), list(range(d))[-1]], "repr": repr(d),
+        "compatible": d.is_compatible_with(none), "int(unknown)": outcome(lambda: int(none)),
+        "merge": [d.merge_with(none).value, outcome(lambda: d.merge_with(7).value)],
+        "of a placeholder": [d.value for d in placeholder.get_shape()],
+        "dimension_value": tf.dimension_value(tf.TensorShape([5])[0]),
+    }
 
 
 @case()

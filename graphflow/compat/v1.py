@@ -1,0 +1,18 @@
+"""`tf.compat.v1`: the public names of graphflow itself, which are TensorFlow 1's."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    package = importlib.import_module("graphflow")
+    try:
+        return getattr(package, name)
+    except AttributeError:
+        raise AttributeError(f"graphflow.compat.v1 has no attribute {name!r}.") from None
+
+
+def __dir__() -> list[str]:
+    return sorted(importlib.import_module("graphflow").__all__)

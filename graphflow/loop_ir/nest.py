@@ -1,0 +1,222 @@
+"""Kernels: loops, accumulators and stores around scalar expressions. Emitters read nothing else.
+
+A `Kernel` has typed buffers and run-time sizes as parameters. Its body is a tree of statements;
+its expressions use the leaves `index(k)` (the loop with number k), `size(j)` (parameter j),
+`load[buffer](offset)` (an element, the offset counted in elements) and `accumulator[n]`.
+Loops run from 0 to their extent. Accumulators are variables of a loop: `Begin` sets them, `Update`
+changes all of them at once, expressions after the loop see their last values.
+
+Invariants (see `verify_kernel`): a loop number is bound once; an index, accumulator or buffer is
+used only where it exists; a buffer is stored to only if it is `written`; types agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Union
+
+from graphflow.dtypes import DType
+from graphflow.dtypes import bool_ as bool_dtype
+from graphflow.dtypes import int64 as int64_dtype
+from graphflow.errors import ProgramError
+from graphflow.loop_ir.expr import Expr, build, to_text, walk
+
+
+@dataclass(frozen=True, slots=True)
+class BufferParameter:
+    """One buffer of a kernel.
+
+    Attributes:
+      dtype: element type.
+      written: True if the kernel stores to it (and then never loads from it).
+    """
+
+    dtype: DType
+    written: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """buffer[offset] = value, unless `where` is false."""
+
+    buffer: int
+    offset: Expr
+    value: Expr
+    where: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """accumulator[n] = value, for new accumulators."""
+
+    accumulators: tuple[tuple[int, Expr], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """accumulator[n] = value, for all at once (values see the old ones)."""
+
+    accumulators: tuple[tuple[int, Expr], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """index(number) from 0 to extent − 1.
+
+    Attributes:
+      number: of the loop's index.
+      extent: int64 expression without this loop's index.
+      body: statements.
+      lanes: True if turns of the loop are independent and may run side by side (SIMD).
+    """
+
+    number: int
+    extent: Expr
+    body: tuple[Statement, ...]
+    lanes: bool = False
+
+
+Statement = Union[Store, Begin, Update, Loop]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A compilable unit.
+
+    Attributes:
+      buffers: parameters, by number.
+      sizes: the number of int64 parameters.
+      body: statements.
+    """
+
+    buffers: tuple[BufferParameter, ...]
+    sizes: int
+    body: tuple[Statement, ...]
+
+    def __str__(self) -> str:
+        return kernel_text(self)
+
+
+def load(buffer: int, offset: Expr, dtype: DType) -> Expr:
+    """The element of a buffer."""
+    return build("load", offset, dtype=dtype, attr=buffer)
+
+
+def accumulator(number: int, dtype: DType) -> Expr:
+    """The present value of an accumulator."""
+    return build("accumulator", dtype=dtype, attr=number)
+
+
+def expressions(statement: Statement) -> Iterator[Expr]:
+    """The expressions of one statement itself (not of a loop's body)."""
+    if isinstance(statement, Loop):
+        yield statement.extent
+    elif isinstance(statement, Store):
+        yield statement.offset
+        yield statement.value
+        if statement.where is not None:
+            yield statement.where
+    else:
+        yield from (value for _, value in statement.accumulators)
+
+
+def kernel_text(kernel: Kernel) -> str:
+    """Canonical text: equal kernels give equal text, in any process."""
+    lines = [f"buffers {', '.join(_buffer_text(p) for p in kernel.buffers)}",
+             f"sizes {kernel.sizes}"]
+    for statement in kernel.body:
+        _write(statement, lines, 0)
+    return "\n".join(lines) + "\n"
+
+
+def _buffer_text(parameter: BufferParameter) -> str:
+    return parameter.dtype.name + ("!" if parameter.written else "")
+
+
+def _write(statement: Statement, lines: list[str], depth: int) -> None:
+    pad = "  " * depth
+    text = to_text(*expressions(statement)).replace("\n", f"\n{pad}  ").rstrip()
+    if isinstance(statement, Loop):
+        lines.append(f"{pad}loop {statement.number}{' lanes' if statement.lanes else ''}")
+        lines.append(f"{pad}  {text}")
+        for inner in statement.body:
+            _write(inner, lines, depth + 1)
+        return
+    if isinstance(statement, Store):
+        head = f"store {statement.buffer}{' where' if statement.where is not None else ''}"
+    else:
+        kind = "begin" if isinstance(statement, Begin) else "update"
+        head = f"{kind} {', '.join(str(n) for n, _ in statement.accumulators)}"
+    lines.append(f"{pad}{head}")
+    lines.append(f"{pad}  {text}")
+
+
+def verify_kernel(kernel: Kernel) -> None:
+    """Raises ProgramError if the kernel breaks an invariant."""
+    _Verifier(kernel).statements(kernel.body, frozenset(), {})
+
+
+class _Verifier:
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.bound: set[int] = set()
+
+    def statements(
+        self, body: tuple[Statement, ...], loops: frozenset[int], accumulators: dict[int, DType]
+    ) -> None:
+        for statement in body:
+            for expr in expressions(statement):
+                self._expr(expr, loops, accumulators)
+            if isinstance(statement, Loop):
+                self._loop(statement, loops, accumulators)
+            elif isinstance(statement, Store):
+                self._store(statement)
+            elif isinstance(statement, Begin):
+                accumulators.update((n, e.dtype) for n, e in statement.accumulators)
+            else:
+                for n, e in statement.accumulators:
+                    if accumulators.get(n) is not e.dtype:
+                        raise ProgramError(f"kernel: accumulator {n} does not exist as "
+                                           f"{e.dtype.name}.")
+
+    def _loop(
+        self, loop: Loop, loops: frozenset[int], accumulators: dict[int, DType]
+    ) -> None:
+        if loop.number in self.bound:
+            raise ProgramError(f"kernel: loop {loop.number} is bound twice.")
+        if loop.extent.dtype is not int64_dtype:
+            raise ProgramError(f"kernel: the extent of loop {loop.number} is "
+                               f"{loop.extent.dtype.name}, not int64.")
+        self.bound.add(loop.number)
+        self.statements(loop.body, loops | {loop.number}, accumulators)
+
+    def _store(self, store: Store) -> None:
+        parameter = self._buffer(store.buffer)
+        if not parameter.written:
+            raise ProgramError(f"kernel: buffer {store.buffer} is stored to but not written.")
+        if store.value.dtype is not parameter.dtype or store.offset.dtype is not int64_dtype:
+            raise ProgramError(f"kernel: store of {store.value.dtype.name} at "
+                               f"{store.offset.dtype.name} into {parameter.dtype.name}.")
+        if store.where is not None and store.where.dtype is not bool_dtype:
+            raise ProgramError("kernel: the condition of a store must be bool.")
+
+    def _buffer(self, number: int) -> BufferParameter:
+        if number >= len(self.kernel.buffers):
+            raise ProgramError(f"kernel: there is no buffer {number}.")
+        return self.kernel.buffers[number]
+
+    def _expr(self, expr: Expr, loops: frozenset[int], accumulators: dict[int, DType]) -> None:
+        for node in walk(expr):
+            if node.op == "index" and node.attr not in loops:
+                raise ProgramError(f"kernel: index({node.attr}) is used outside its loop.")
+            if node.op == "size" and node.attr >= self.kernel.sizes:
+                raise ProgramError(f"kernel: there is no size {node.attr}.")
+            if node.op == "accumulator" and accumulators.get(node.attr) is not node.dtype:
+                raise ProgramError(f"kernel: accumulator {node.attr} is not set.")
+            if node.op == "load":
+                parameter = self._buffer(node.attr)
+                if parameter.written or parameter.dtype is not node.dtype:
+                    raise ProgramError(f"kernel: bad load from buffer {node.attr}.")
+            if node.op == "arg":
+                raise ProgramError("kernel: `arg` belongs to op bodies, not to kernels.")
