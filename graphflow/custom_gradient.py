@@ -1,4 +1,4 @@
-"""`custom_gradient`: a function that brings its own gradient."""
+"""`custom_gradient`: a function that brings its own gradient. (`RegisterGradient`: by name.)"""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphflow import dtypes as dt
 from graphflow.builder import apply, convert, publish
 from graphflow.errors import DTypeError, GraphError
+from graphflow.gradient_registry import RegisterGradient, not_differentiable
 from graphflow.graph import Graph, get_default_graph
 from graphflow.lowering import Composite
 from graphflow.opdef import Infer, Sample, TensorType
@@ -19,6 +19,10 @@ from graphflow.ops.nests import Nest
 from graphflow.regions import RegionGraph
 from graphflow.tensor import Operation, Tensor
 
+__all__ = [
+    "IDENTITY_N", "RegisterGradient", "custom_gradient", "identity_n", "not_differentiable",
+]
+
 
 def _identities(c: Infer) -> list[TensorType]:
     return list(c.types)
@@ -26,8 +30,7 @@ def _identities(c: Infer) -> list[TensorType]:
 
 def _identity_samples() -> list[Sample]:
     x, y = [[1.0, -2.0], [0.5, 3.0]], [4.0, 5.0]
-    floats = (dt.float32, dt.float64)
-    return [Sample((x,), dtypes=floats), Sample((x, y), dtypes=floats)]
+    return [Sample((x,)), Sample((x, y)), Sample(([], y))]
 
 
 IDENTITY_N = declare(

@@ -260,8 +260,6 @@ def as_dim(value: Any) -> Any:
         return value
     if value is None:
         return fresh()
-    if isinstance(value, (float, np.floating)) and value == int(value):
-        value = int(value)  # TensorFlow 1 takes 784 / 2
     try:
         number = value.__index__()
     except (AttributeError, TypeError):

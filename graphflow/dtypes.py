@@ -12,6 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from graphflow.dims import Dimension
 from graphflow.errors import DTypeError
 
 
@@ -257,14 +258,20 @@ def _from_python(value: Any, dtype: DType | None) -> np.ndarray:
     if array.dtype == object and (dtype is None or not dtype.is_string):
         flat = array.ravel()
         if not all(isinstance(v, (str, bytes)) for v in flat):
-            bad = next((v for v in flat if not isinstance(v, (str, bytes))), None)
-            raise DTypeError(
-                f"Cannot convert {_short(value)} to a tensor: it holds {type(bad).__name__!s} "
-                f"{_short(bad)}."
-            )
+            raise DTypeError(f"Cannot convert {_short(value)} to a tensor: {_culprit(flat)}")
     if array.dtype.kind in "SU" and isinstance(value, (list, tuple)):
         _require_text(value)
     return array
+
+
+def _culprit(values: np.ndarray) -> str:
+    """What among `values` cannot be an element of a tensor."""
+    plain = (str, bytes, bool, int, float, complex, np.generic)
+    bad = next((v for v in values if not isinstance(v, plain)), values[0])
+    if isinstance(bad, Dimension):
+        return (f"the size {bad} is not known until the graph runs. Use gf.shape(x)[axis], which "
+                "is a tensor.")
+    return f"it holds {type(bad).__name__} {_short(bad)}."
 
 
 def _require_text(value: list | tuple) -> None:

@@ -94,6 +94,7 @@ class _Translator:
         self.reads: dict[str, Value] = {}
         self.flags: dict[str, Value] = {}
         self._types: dict[str, tuple[TensorType, str | None]] = {}
+        self._owners: dict[str, Origin] = {}
 
     @property
     def writes(self) -> dict[str, Value]:
@@ -172,6 +173,8 @@ class _Translator:
         if "seeded" in attrs:
             initial = "zero" if attrs["seeded"] else "random"
         self._types[key] = (TensorType(handle.dtype, handle.shape), initial)
+        if handle.op.type != "Capture":
+            self._owners[key] = _origin(handle.op)
         return key
 
     def current(self, key: str) -> Value:
@@ -182,7 +185,10 @@ class _Translator:
 
     def _state_leaf(self, key: str) -> Value:
         kind, initial = self._types[key]
-        return self.builder.leaf("StateValue", key=key, type=kind, initial=initial)
+        reader, self.builder.origin = self.builder.origin, self._owners.get(key)
+        leaf = self.builder.leaf("StateValue", key=key, type=kind, initial=initial)
+        self.builder.origin = reader
+        return leaf
 
     def initialized(self, key: str) -> Value:
         """The flag of a state key at this point: has it a value?"""
@@ -225,7 +231,8 @@ def _unfed(op: Operation) -> InvalidArgumentError:
         "Placeholder", op.name,
         f"needs a value: dtype {tensor.dtype.name}, shape {tensor.shape}",
         site=str(op.site) if op.site else None,
-        fix=f"Pass feed_dict={{{op.name.rpartition('/')[2]}: value}} to run()."))
+        fix=f"Pass feed_dict={{{op.name.rpartition('/')[2]}: value}} to run(), or feed it by its "
+        f"name '{tensor.name}'."))
 
 
 class _BodyTranslator(_Translator):

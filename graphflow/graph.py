@@ -58,7 +58,6 @@ class Graph(GraphScopes, Builder):
         super().__init__()
         self._operations: list[Operation] = []
         self._by_name: dict[str, Operation] = {}
-        self._lock = threading.RLock()
         self._finalized = False
         self._reads: dict[Tensor, tuple[int, Tensor]] = {}
         self._writes: dict[Tensor, int] = {}
@@ -77,6 +76,9 @@ class Graph(GraphScopes, Builder):
                 return True
             inner = inner.outer
         return False
+
+    def __repr__(self) -> str:
+        return f"<gf.{type(self).__name__} with {len(self._operations)} operations>"
 
     # ---- inspection -------------------------------------------------------------------------
 
@@ -140,11 +142,22 @@ class Graph(GraphScopes, Builder):
             isinstance(obj, Operation) and allow_operation
         ):
             if obj.graph is not self:
-                raise GraphError(f"{obj!r} is not an element of this graph.")
+                raise GraphError(self._why_foreign(obj))
             return obj
         wanted = " or ".join(
             w for w, on in (("a Tensor", allow_tensor), ("an Operation", allow_operation)) if on)
         raise DTypeError(f"{obj!r} ({type(obj).__name__}) cannot be used as {wanted}.")
+
+    def _why_foreign(self, obj: Tensor | Operation) -> str:
+        if obj.graph.root is self:
+            return (
+                f"{obj!r} was made inside a branch of cond or the body of while_loop and has no "
+                "value outside. Return it from there and use the result of cond / while_loop."
+            )
+        return (
+            f"{obj!r} belongs to another graph. A session runs one graph: the one that was the "
+            "default when it was made, or Session(graph=g)."
+        )
 
     def is_feedable(self, tensor: Tensor) -> bool:
         """True: any tensor can be fed."""

@@ -8,7 +8,7 @@ reference names, with operation, value and the line that built it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -26,14 +26,14 @@ from graphflow.errors import (
     describe,
 )
 from graphflow.lowering import Leaf, Region
-from graphflow.opdef import RunError
+from graphflow.opdef import RunError, TensorType
 from graphflow.program import Node, Origin, Program, Value
 
 
 class Store(Protocol):
     """What the executor asks of a variable store; see `graphflow.runtime.store`."""
 
-    def get(self, key: str, initial: str | None = None) -> np.ndarray | None: ...
+    def read(self, initials: Mapping[str, str | None]) -> dict[str, np.ndarray | None]: ...
 
     def has(self, key: str) -> bool: ...
 
@@ -43,12 +43,17 @@ class Store(Protocol):
 
 
 class Absent:
-    """Stands for a value that does not exist: an uninitialized variable, an untaken branch."""
+    """Stands for the value of a variable that has none.
 
-    __slots__ = ("key",)
+    Attributes:
+      owner: the variable's name and the line that built it.
+      kind: its type.
+    """
 
-    def __init__(self, key: str | None) -> None:
-        self.key = key
+    __slots__ = ("kind", "owner")
+
+    def __init__(self, owner: Origin, kind: TensorType) -> None:
+        self.owner, self.kind = owner, kind
 
 
 @dataclass(slots=True)
@@ -119,13 +124,19 @@ class ReferenceExecutable:
         slots: list[Any] = [None] * len(self._slots)
         for value, array in zip(self.program.inputs, feeds):
             slots[self._slots[value]] = array
-        for key, leaf in self.program.reads.items():
-            current = store.get(key, leaf.node.attrs["initial"])
-            slots[self._slots[leaf]] = Absent(key) if current is None else current
+        reads = self.program.reads
+        current = store.read({k: leaf.node.attrs["initial"] for k, leaf in reads.items()})
+        for key, leaf in reads.items():
+            value = current[key]
+            slots[self._slots[leaf]] = self._absent(key, leaf) if value is None else value
         for key, flag in self.program.flags.items():
             slots[self._slots[flag]] = np.bool_(store.has(key))
         self._execute(slots)
         return slots
+
+    def _absent(self, key: str, leaf: Value) -> Absent:
+        owner = self.program.origins.get(leaf.node.serial) or Origin(key, None)
+        return Absent(owner, leaf.type)
 
     def _outputs(self, slots: list[Any], feeds: Sequence[Any]) -> list[np.ndarray]:
         outputs = []
@@ -230,9 +241,11 @@ def _worded(node: Node, origin: Origin | None, problem: str, fix: str) -> str:
     return describe(node.opdef.name, name, problem, site=site, fix=fix)
 
 
-def _uninitialized(absent: Absent, origin: Origin | None) -> FailedPreconditionError:
-    used = f" It is used by '{origin.name}', built at {origin.site}." if origin else ""
-    return FailedPreconditionError(
-        None, origin,
-        f"Variable '{absent.key}' has no value: it was never initialized in this session.{used} "
-        "Run gf.global_variables_initializer() first, or restore a checkpoint.")
+def _uninitialized(absent: Absent, user: Origin | None) -> FailedPreconditionError:
+    owner = absent.owner
+    problem = f"{absent.kind} has no value: it was never initialized in this session"
+    if user is not None and user.name != owner.name:
+        problem += f", and '{user.name}' ({user.site}) needs it"
+    return FailedPreconditionError(None, user or owner, describe(
+        "Variable", owner.name, problem, site=owner.site,
+        fix="Run gf.global_variables_initializer() first, or restore a checkpoint."))

@@ -70,6 +70,7 @@ class GraphScopes:
         self._names_in_use: dict[str, int] = {}
         self._scopes = _ThreadScopes()
         self._collections: dict[Any, list[Any]] = {}
+        self._lock = threading.RLock()
         self.seed: int | None = None
 
     root: Any
@@ -78,6 +79,10 @@ class GraphScopes:
 
     def unique_name(self, name: str, mark_as_used: bool = True) -> str:
         """`name` under the current scope, with `_1`, `_2` … appended if it is taken."""
+        with self._lock:
+            return self._unique_name(name, mark_as_used)
+
+    def _unique_name(self, name: str, mark_as_used: bool) -> str:
         scope = self._scopes.name
         full = f"{scope}/{name}" if scope else name
         key = full.lower()

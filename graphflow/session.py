@@ -89,6 +89,10 @@ class BaseSession:
         """The values of the session's variables, by state key."""
         return self._store
 
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{len(self._store.keys())} variables with a value"
+        return f"<gf.{type(self).__name__} of {self._graph!r}, {state}>"
+
     # ---- running ----------------------------------------------------------------------------
 
     def run(

@@ -156,25 +156,6 @@ class TensorShape:
             raise ShapeError(f"Shape {self} must have rank at most {rank}.")
         return self
 
-    def assert_has_rank(self, rank: int) -> None:
-        """Raises ShapeError if the rank is known to be another."""
-        if self._dims is not None and len(self._dims) != rank:
-            raise ShapeError(f"Shape {self} must have rank {rank}.")
-
-    def assert_same_rank(self, other: Any) -> None:
-        """Raises ShapeError if both ranks are known and differ."""
-        other = as_shape(other)
-        if None not in (self.rank, other.rank) and self.rank != other.rank:
-            raise ShapeError(f"Shapes {self} and {other} must have the same rank.")
-
-    def most_specific_compatible_shape(self, other: Any) -> TensorShape:
-        """The sizes that both shapes share, None where they differ; of unknown rank if ranks do."""
-        other = as_shape(other)
-        if self._dims is None or other._dims is None or self.rank != other.rank:
-            return UNKNOWN_SHAPE
-        return TensorShape.of(
-            a if equal(a, b) else fresh() for a, b in zip(self._dims, other._dims))
-
     def __len__(self) -> int:
         if self._dims is None:
             raise ShapeError("A shape of unknown rank has no length.")

@@ -13,7 +13,7 @@ import numpy as np
 
 from graphflow.loop_ir.expr import Expr
 from graphflow.loop_ir.interpreter import Environment, evaluate_in
-from graphflow.loop_ir.nest import Begin, Kernel, Loop, Statement, Store, verify_kernel
+from graphflow.loop_ir.nest import Begin, Fold, Kernel, Loop, Statement, Store, verify_kernel
 
 
 def run_kernel(kernel: Kernel, buffers: Sequence[np.ndarray], sizes: Sequence[int]) -> None:
@@ -39,6 +39,8 @@ class _State:
         for statement in body:
             if isinstance(statement, Loop):
                 self._loop(statement)
+            elif isinstance(statement, Fold):
+                self._fold(statement)
             elif isinstance(statement, Store):
                 self._store(statement)
             else:
@@ -59,6 +61,13 @@ class _State:
                 self.indices[loop.number] = np.int64(turn)
                 self.run(loop.body)
         self.indices.pop(loop.number, None)
+
+    def _fold(self, fold: Fold) -> None:
+        for turn in range(int(self.evaluate([fold.extent])[0])):
+            self.indices[fold.number] = np.int64(turn)
+            self.accumulators.update(zip(fold.right, self.evaluate(fold.lifted)))
+            self.accumulators.update(zip(fold.into, self.evaluate(fold.merged)))
+        self.indices.pop(fold.number, None)
 
     def _store(self, store: Store) -> None:
         offset, value = self.evaluate([store.offset, store.value])

@@ -77,7 +77,32 @@ class Loop:
     lanes: bool = False
 
 
-Statement = Union[Store, Begin, Update, Loop]
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Reduces over a loop: for each index, right = lifted, then into = merged.
+
+    Attributes:
+      number, extent: the loop.
+      into: accumulators that exist; they hold the identity, or what was folded before.
+      right: numbers of the accumulators that stand for the element in `merged`.
+      lifted: one expression per accumulator, over the loop's index.
+      merged: one expression per accumulator, over `into` and `right` alone.
+      identity: one expression per accumulator, without the loop's index.
+      lanes: True if elements may be combined in another order, so that lanes can keep partial
+        results; the order is a function of the extent alone.
+    """
+
+    number: int
+    extent: Expr
+    into: tuple[int, ...]
+    right: tuple[int, ...]
+    lifted: tuple[Expr, ...]
+    merged: tuple[Expr, ...]
+    identity: tuple[Expr, ...]
+    lanes: bool = False
+
+
+Statement = Union[Store, Begin, Update, Loop, Fold]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +137,9 @@ def expressions(statement: Statement) -> Iterator[Expr]:
     """The expressions of one statement itself (not of a loop's body)."""
     if isinstance(statement, Loop):
         yield statement.extent
+    elif isinstance(statement, Fold):
+        yield statement.extent
+        yield from (*statement.identity, *statement.lifted, *statement.merged)
     elif isinstance(statement, Store):
         yield statement.offset
         yield statement.value
@@ -143,7 +171,10 @@ def _write(statement: Statement, lines: list[str], depth: int) -> None:
         for inner in statement.body:
             _write(inner, lines, depth + 1)
         return
-    if isinstance(statement, Store):
+    if isinstance(statement, Fold):
+        head = (f"fold {statement.number}{' lanes' if statement.lanes else ''} "
+                f"{statement.into} {statement.right}")
+    elif isinstance(statement, Store):
         head = f"store {statement.buffer}{' where' if statement.where is not None else ''}"
     else:
         kind = "begin" if isinstance(statement, Begin) else "update"
@@ -166,6 +197,9 @@ class _Verifier:
         self, body: tuple[Statement, ...], loops: frozenset[int], accumulators: dict[int, DType]
     ) -> None:
         for statement in body:
+            if isinstance(statement, Fold):
+                self._fold(statement, loops, accumulators)
+                continue
             for expr in expressions(statement):
                 self._expr(expr, loops, accumulators)
             if isinstance(statement, Loop):
@@ -179,6 +213,24 @@ class _Verifier:
                     if accumulators.get(n) is not e.dtype:
                         raise ProgramError(f"kernel: accumulator {n} does not exist as "
                                            f"{e.dtype.name}.")
+
+    def _fold(
+        self, fold: Fold, loops: frozenset[int], accumulators: dict[int, DType]
+    ) -> None:
+        if fold.number in self.bound:
+            raise ProgramError(f"kernel: loop {fold.number} is bound twice.")
+        self.bound.add(fold.number)
+        for expr in (fold.extent, *fold.identity):
+            self._expr(expr, loops, accumulators)
+        for expr in fold.lifted:
+            self._expr(expr, loops | {fold.number}, accumulators)
+        inner = {n: accumulators[n] for n in fold.into if n in accumulators}
+        inner |= {n: e.dtype for n, e in zip(fold.right, fold.lifted)}
+        for n, expr in zip(fold.into, fold.merged):
+            self._expr(expr, frozenset(), inner)
+            if accumulators.get(n) is not expr.dtype:
+                raise ProgramError(f"kernel: accumulator {n} does not exist as "
+                                   f"{expr.dtype.name}.")
 
     def _loop(
         self, loop: Loop, loops: frozenset[int], accumulators: dict[int, DType]

@@ -130,11 +130,13 @@ def _bitcast_reference(x: np.ndarray, type: DType) -> np.ndarray:
     return x.reshape(-1).view(type.numpy).reshape(out_shape)
 
 
-def _bit_samples(types: tuple[DType, ...], columns: int) -> Callable[[], list[Sample]]:
+def _bit_samples(*pairs: tuple[DType, DType]) -> Callable[[], list[Sample]]:
+    """Samples that read each type of a pair as the other."""
     def samples() -> list[Sample]:
-        values = np.arange(3.0 * columns).reshape(3, columns) + 1
-        return [Sample((values,), {"type": t}, dtypes=s, grad=False)
-                for s, t in ((types[:1], types[1]), (types[1:], types[0]))]
+        values = np.arange(6.0).reshape(3, 2) + 1
+        return [Sample((x,), {"type": target}, dtypes=(source,), grad=False)
+                for one, other in pairs for source, target in ((one, other), (other, one))
+                for x in (values, values[:0])]
 
     return samples
 
@@ -143,7 +145,8 @@ BITCAST = declare(
     "Bitcast", "input: T", attrs={"type": Attr("dtype")},
     infer=lambda c: [TensorType(c.attrs["type"], c.shape(0))], reference=_bitcast_reference,
     grad=_BITS, lowering=Pointwise(lambda b, x, type: b.bitcast(x, type)),
-    samples=_bit_samples((dt.float32, dt.int32), 2), T=dt.REALS)
+    samples=_bit_samples((dt.float32, dt.int32), (dt.float64, dt.uint64), (dt.float16, dt.uint16),
+                         (dt.bfloat16, dt.float16), (dt.int8, dt.uint8)), T=dt.REALS)
 
 
 def _resized_type(c: Infer) -> list[TensorType]:
@@ -166,7 +169,7 @@ def _resized_type(c: Infer) -> list[TensorType]:
 BITCAST_RESIZE = declare(
     "BitcastResize", "input: T", attrs={"type": Attr("dtype")}, infer=_resized_type,
     reference=_bitcast_reference, grad=_BITS, lowering=Library("bitcast"),
-    samples=_bit_samples((dt.float64, dt.float32), 2), T=dt.REALS)
+    samples=_bit_samples((dt.float64, dt.float32), (dt.int32, dt.bfloat16)), T=dt.REALS)
 
 
 @op_function

@@ -17,7 +17,7 @@ from graphflow.dims import Dim, same
 from graphflow.errors import AttributeValueError, ShapeError
 from graphflow.opdef import ErrorSample, Infer, Sample, TensorType
 from graphflow.ops import convolution_lowering, convolution_reference
-from graphflow.ops.arguments import failure
+from graphflow.ops.arguments import failure, shape_argument
 from graphflow.ops.convolution_geometry import (
     LAYOUTS,
     WINDOW_ATTRS,
@@ -181,8 +181,9 @@ def _case_arrays(case: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[
     axes = window_axes(image[1:3], filter_sizes[:2], {
         **{k: a.default for k, a in WINDOW_ATTRS.items()}, **attrs})
     data_format = attrs.get("data_format", "NHWC")
-    out = join_layout(image[0], axes[0].out, axes[1].out, filter_sizes[3], data_format)
-    return (_ramp(*join_layout(*image, data_format)), _ramp(*filter_sizes)[::-1],
+    n, h, w, cin = image
+    out = join_layout(n, axes[0].out, axes[1].out, filter_sizes[3], data_format)
+    return (_ramp(*join_layout(n, h, w, cin, data_format)), _ramp(*filter_sizes)[::-1],
             _ramp(*out)[:, ::-1], attrs)
 
 
@@ -316,7 +317,8 @@ def conv2d_backprop_input(
     op = "Conv2DBackpropInput"
     filter = _one_of(op, name, "filter", filter, "filters", filters)
     attrs = _conv_attrs(op, name, strides, padding, data_format, dilations)
-    return apply(BACKPROP_INPUT, (out_backprop, filter, input_sizes), attrs, name=name)
+    sizes = shape_argument(op, name, input_sizes, "input_sizes")
+    return apply(BACKPROP_INPUT, (out_backprop, filter, sizes), attrs, name=name)
 
 
 @op_function
@@ -335,8 +337,10 @@ def conv2d_backprop_filter(
 
     out_backprop: the gradient in the output; other arguments and errors as in `conv2d`.
     """
-    attrs = _conv_attrs("Conv2DBackpropFilter", name, strides, padding, data_format, dilations)
-    return apply(BACKPROP_FILTER, (input, out_backprop, filter_sizes), attrs, name=name)
+    op = "Conv2DBackpropFilter"
+    attrs = _conv_attrs(op, name, strides, padding, data_format, dilations)
+    sizes = shape_argument(op, name, filter_sizes, "filter_sizes")
+    return apply(BACKPROP_FILTER, (input, out_backprop, sizes), attrs, name=name)
 
 
 @op_function
@@ -366,7 +370,8 @@ def conv2d_transpose(
         raise failure(op, name, "output_shape is missing",
                              "Give the four sizes of the result.")
     attrs = _conv_attrs(op, name, strides, padding, data_format, dilations)
-    return apply(BACKPROP_INPUT, (value, filter, output_shape), attrs, name=name,
+    sizes = shape_argument(op, name, output_shape, "output_shape")
+    return apply(BACKPROP_INPUT, (value, filter, sizes), attrs, name=name,
                  default_name=op)
 
 

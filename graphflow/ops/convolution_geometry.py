@@ -36,15 +36,16 @@ class WindowAxis:
     """How a window slides along one axis of `size` elements.
 
     Output `o` sees, at window position `k`, input `o * stride + k * dilation - before`, which
-    may lie outside [0, size): padding.
+    may lie outside [0, size): padding. `size`, `window`, `before` and `out` are ints where arrays
+    are computed, and may be symbols where shapes are inferred.
     """
 
-    size: Dim
-    window: Dim
+    size: Any
+    window: Any
     stride: int
     dilation: int
-    before: Dim
-    out: Dim
+    before: Any
+    out: Any
 
     def source(self, out: Any, k: Any) -> Any:
         """The input index of window position `k` at output `out`."""
@@ -74,11 +75,12 @@ def window_axis(
 ) -> WindowAxis:
     """The geometry along one axis; `out` is 0 or less where the window does not fit."""
     extent = (window - 1) * dilation + 1
+    before: Any
     if padding == "SAME":
         out = ceildiv(size, stride)
         before = dim_max((out - 1) * stride + extent - size, 0) // 2
     else:
-        before, after = (0, 0) if padding == "VALID" else padding
+        before, after = padding if isinstance(padding, tuple) else (0, 0)
         out = floordiv(size + (before + after) - extent, stride) + 1
     return WindowAxis(size, window, stride, dilation, before, out)
 

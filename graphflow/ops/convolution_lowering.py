@@ -99,7 +99,8 @@ def _backprop_filter_left(out: tuple, place: tuple, ctx: LoweringContext) -> tup
 
 
 def _backprop_filter_right(out: tuple, place: tuple, ctx: LoweringContext) -> tuple:
-    return join_layout(*place, out[3], ctx.attrs["data_format"])
+    n, oh, ow = place
+    return join_layout(n, oh, ow, out[3], ctx.attrs["data_format"])
 
 
 

@@ -7,6 +7,7 @@ channels are convolved one after the other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,10 +28,13 @@ def conv2d(input: np.ndarray, filter: np.ndarray, **attrs: Any) -> np.ndarray:
     axes = window_axes(x.shape[1:3], filter.shape[:2], attrs)
     out = np.zeros((x.shape[0], axes[0].out, axes[1].out, filter.shape[3]), x.dtype)
     for ins, outs in _groups(x.shape[3], filter):
-        matrix = filter[..., outs].reshape(-1, outs.stop - outs.start)
+        matrix = _matrix(filter[..., outs])
         for images, columns in _unfolded(x[..., ins], axes):
-            product = columns @ matrix
-            out[images, ..., outs] = product.reshape(out[images, ..., outs].shape)
+            target = out[images, ..., outs]
+            if target.flags.c_contiguous:
+                np.matmul(columns, matrix, out=_matrix(target))
+            else:
+                target[...] = (columns @ matrix).reshape(target.shape)
     return from_nhwc(out, attrs["data_format"])
 
 
@@ -45,13 +49,12 @@ def conv2d_backprop_input(
     axes = window_axes(view.shape[1:3], filter.shape[:2], attrs)
     _check_output(g, (view.shape[0], axes[0].out, axes[1].out, filter.shape[3]))
     for ins, outs in _groups(view.shape[3], filter):
-        matrix = filter[..., outs].reshape(-1, outs.stop - outs.start).T
+        matrix = _matrix(filter[..., outs]).T
         step = _images_at_once(axes, filter.shape[2])
         for start in range(0, g.shape[0], step):
             images = slice(start, start + step)
             part = np.ascontiguousarray(g[images, ..., outs])
-            windows = (part.reshape(-1, matrix.shape[0]) @ matrix).reshape(
-                *part.shape[:3], *filter.shape[:3])
+            windows = (_matrix(part) @ matrix).reshape(*part.shape[:3], *filter.shape[:3])
             _fold(windows, view[images, ..., ins], axes)
     return dx
 
@@ -67,13 +70,17 @@ def conv2d_backprop_filter(
     axes = window_axes(x.shape[1:3], df.shape[:2], attrs)
     _check_output(g, (x.shape[0], axes[0].out, axes[1].out, df.shape[3]))
     for ins, outs in _groups(x.shape[3], df):
-        total = np.zeros((df[..., outs].size // max(1, outs.stop - outs.start),
-                          outs.stop - outs.start), df.dtype)
+        total = np.zeros_like(_matrix(df[..., outs]))
         for images, columns in _unfolded(x[..., ins], axes):
             part = np.ascontiguousarray(g[images, ..., outs])
-            total += columns.T @ part.reshape(-1, total.shape[1])
+            total += columns.T @ _matrix(part)
         df[..., outs] = total.reshape(df[..., outs].shape)
     return df
+
+
+def _matrix(x: np.ndarray) -> np.ndarray:
+    """x with all axes but the last as its rows; a view of a contiguous x."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def _groups(channels: int, filter: np.ndarray) -> Iterator[tuple[slice, slice]]:

@@ -93,7 +93,7 @@ def _concat_type(c: Infer) -> list[TensorType]:
     if rank is None:
         return [TensorType(c.dtype(0))]
     if rank == 0:
-        raise c.error("scalars cannot be concatenated", "Use gf.stack instead.")
+        raise c.error(f"scalars cannot be concatenated: {c.show(0)}", "Use gf.stack instead.")
     axis = c.axis(c.attrs["axis"], rank)
     sizes = _agreed(c, shapes, axis)
     assert sizes is not None  # a rank is known
@@ -185,10 +185,23 @@ def _stack_place(k: int, index: tuple, ctx: LoweringContext) -> tuple:
     return (*index[:axis], k, *index[axis:])
 
 
+def _stack_value(c: Infer) -> list[Any]:
+    """The numbers of a vector packed from scalars; a new symbol where one is not known.
+
+    Each unknown is a symbol of this vector alone: it may be −1 at run time, so nothing may be
+    concluded from it but that a shape made of the vector has a size there.
+    """
+    if all(v is not None for v in c.values):
+        return [_stack_reference(*c.values, axis=c.attrs["axis"])]  # type: ignore[arg-type]
+    if any(t.shape.rank != 0 for t in c.types) or all(v is None for v in c.values):
+        return [None]
+    return [np.array([fresh() if v is None else v.item() for v in c.values], object)]
+
+
 STACK = declare(
     "Pack", "values: *T", attrs={"axis": _AXIS}, infer=_stack_type, reference=_stack_reference,
     grad=lambda F, op, g: list(F.unstack(g, len(op.inputs), op.attrs["axis"])),
-    lowering=Join(_stack_place), symbolic=True,
+    lowering=Join(_stack_place), symbolic=_stack_value,
     samples=lambda: [
         Sample((np.array(1.0), np.array(2.0), np.array(3.0))),
         Sample((np.arange(6.0).reshape(2, 3), -np.arange(6.0).reshape(2, 3)), {"axis": -1}),

@@ -78,7 +78,7 @@ STOP_GRADIENT = declare(
 PREVENT_GRADIENT = declare(
     "PreventGradient", "input: any", attrs={"message": Attr("str", "")}, infer=same_as_input,
     reference=lambda x, message: x, grad=NotDifferentiable("prevent_gradient"),
-    lowering=Pointwise(lambda b, x, message: x))
+    lowering=Pointwise(lambda b, x, message: x), samples=_any_sample)
 
 NO_OP = declare(
     "NoOp", "", infer=lambda c: [], reference=lambda: (), grad=_LEAF, lowering=Host(effect=False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
@@ -175,6 +174,8 @@ def relu_layer(x: Any, weights: Any, biases: Any, name: str | None = None) -> An
 
 # ---- dropout ----------------------------------------------------------------------------------
 
+_NUMBER = (int, float, np.integer, np.floating)
+
 
 @op_function
 def dropout(
@@ -201,7 +202,7 @@ def dropout(
         if not x.dtype.is_floating:
             raise failure("dropout", name, f"x must be of floats, since it is scaled; got {x!r}",
                           "Use gf.cast(x, gf.float32).", DTypeError)
-        if isinstance(rate, numbers.Real) and rate == 0:
+        if isinstance(rate, _NUMBER) and rate == 0:
             return x
         wide = accumulator(x.dtype)  # half types have too few numbers in [0, 1) to compare with
         rate = _scalar_rate(name, rate, x.dtype)
@@ -215,14 +216,14 @@ def _drop_rate(name: str | None, rate: Any, keep_prob: Any) -> Any:
         problem = "needs a rate" if rate is None else "got both rate and keep_prob"
         raise failure("dropout", name, problem, "Give rate=…, the fraction to drop.")
     if keep_prob is None:
-        if isinstance(rate, numbers.Real) and not 0 <= rate < 1:
+        if isinstance(rate, _NUMBER) and not 0 <= rate < 1:
             raise failure("dropout", name,
                           f"rate must be a scalar tensor or a number in [0, 1), got {rate!r}")
         return rate
-    if isinstance(keep_prob, numbers.Real) and not 0 < keep_prob <= 1:
+    if isinstance(keep_prob, _NUMBER) and not 0 < keep_prob <= 1:
         raise failure("dropout", name, "keep_prob must be a scalar tensor or a number in (0, 1], "
                                        f"got {keep_prob!r}")
-    if not isinstance(keep_prob, numbers.Real) and not is_tensor(keep_prob):
+    if not isinstance(keep_prob, _NUMBER) and not is_tensor(keep_prob):
         raise failure("dropout", name, f"keep_prob must be a number or a tensor, got "
                                        f"{keep_prob!r}")
     return 1 - keep_prob

@@ -11,7 +11,7 @@ from graphflow.builder import F, apply, convert, op_function
 from graphflow.dims import Dim, add, fresh
 from graphflow.errors import AttributeValueError, InvalidArgumentError, ShapeError
 from graphflow.lowering import LoweringContext, Scatter, View
-from graphflow.opdef import Attr, ErrorSample, Infer, RunError, Sample, TensorType
+from graphflow.opdef import Attr, ErrorSample, Infer, OpDef, RunError, Sample, TensorType
 from graphflow.ops.arguments import failure, is_tensor, static_value, typed
 from graphflow.ops.declare import declare
 from graphflow.ops.numerics import number_of, widen
@@ -57,7 +57,8 @@ def _pad_reference(tensor: np.ndarray, paddings: Pairs, constant: Any) -> np.nda
     out_shape = [d + before + after for d, (before, after) in zip(tensor.shape, paddings)]
     fill = _fill_value(constant, dt.array_dtype(tensor))
     out = np.full(out_shape, fill, tensor.dtype)
-    out[(*(slice(b, b + d) for d, (b, _) in zip(tensor.shape, paddings)), ...)] = tensor
+    inside = [slice(b, b + d) for d, (b, _) in zip(tensor.shape, paddings)]
+    np.copyto(out[(*inside, ...)], tensor)
     return out
 
 
@@ -226,7 +227,7 @@ def _mirror_grad_reference(g: np.ndarray, paddings: Pairs, mode: str) -> np.ndar
     return total.astype(g.dtype)
 
 
-MIRROR_PAD_GRAD = declare(
+MIRROR_PAD_GRAD: OpDef = declare(
     "MirrorPadGrad", "g: T", attrs=_MIRROR_ATTRS, infer=_mirror_grad_type,
     reference=_mirror_grad_reference,
     grad=lambda F, op, g: [apply(MIRROR_PAD, (g,), op.attrs)],

@@ -38,7 +38,8 @@ def pooled_shape(c: Infer, i: int = 0) -> TensorShape:
         raise c.error(f"ksize must be two positive numbers (height, width), got {list(ksize)}",
                       cls=AttributeValueError)
     if any(d != 1 for d in c.attrs["dilations"]):
-        raise c.error("pooling has no dilations", cls=AttributeValueError)
+        raise c.error(f"pooling has no dilations, got {list(c.attrs['dilations'])}",
+                      cls=AttributeValueError)
     pads = c.attrs["explicit_paddings"]
     if any(max(pair) >= k for pair, k in zip(pads, ksize)):
         raise c.error(f"padding {list(pads)} must be smaller than the window {list(ksize)}",
@@ -126,5 +127,6 @@ def case_arrays(case: tuple) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     full = {**{k: a.default for k, a in WINDOW_ATTRS.items()}, **attrs}
     axes = window_axes(image[1:3], attrs["ksize"], full)
     data_format = full["data_format"]
-    out = join_layout(image[0], axes[0].out, axes[1].out, image[3], data_format)
-    return distinct(*join_layout(*image, data_format)), distinct(*out), attrs
+    n, h, w, channels = image
+    out = join_layout(n, axes[0].out, axes[1].out, channels, data_format)
+    return distinct(*join_layout(n, h, w, channels, data_format)), distinct(*out), attrs

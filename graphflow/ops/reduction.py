@@ -187,7 +187,7 @@ def reduction(
 
 
 def _total(x: np.ndarray, axes: Axes, keepdims: bool) -> np.ndarray:
-    return np.add.reduce(x, axis=axes, keepdims=keepdims, dtype=x.dtype)
+    return np.asarray(np.sum(x, axis=axes, keepdims=keepdims, dtype=x.dtype))
 
 
 def _mean(x: np.ndarray, axes: Axes, keepdims: bool) -> np.ndarray:

@@ -11,7 +11,7 @@ from graphflow.builder import apply, convert, op_function
 from graphflow.dims import Dim, SymDim, equal, floordiv, fresh, product, same
 from graphflow.errors import AttributeValueError, InvalidArgumentError, ShapeError
 from graphflow.lowering import LoweringContext, Pointwise, View
-from graphflow.opdef import Attr, ErrorSample, Infer, RunError, Sample, TensorType
+from graphflow.opdef import Attr, ErrorSample, Infer, OpDef, RunError, Sample, TensorType
 from graphflow.ops.arguments import (
     failure,
     renamed,
@@ -229,7 +229,7 @@ def _squeeze_reference(input: np.ndarray, axis: tuple[int, ...]) -> np.ndarray:
     return input.reshape([d for a, d in enumerate(input.shape) if a not in dropped])
 
 
-SQUEEZE = declare(
+SQUEEZE: OpDef = declare(
     "Squeeze", "input: any", attrs={"axis": Attr("ints", ())}, infer=_squeeze_type,
     reference=_squeeze_reference,
     grad=lambda F, op, g: [F.reshape(g, F.shape(op.inputs[0]))],

@@ -203,9 +203,10 @@ def _broadcast_args(s0: np.ndarray, s1: np.ndarray) -> np.ndarray:
 
 def _expand_broadcast_args(F: Any, s0: Any, s1: Any) -> Any:
     """Both vectors padded with ones in front; then the size that is not 1."""
-    counts = [s.shape.sizes[0] for s in (s0, s1)]
-    length = max(counts)
-    x, y = (F.concat([F.ones([length - n], s.dtype), s], 0) for s, n in zip((s0, s1), counts))
+    counts = [F.size(s0), F.size(s1)]
+    length = F.maximum(*counts)
+    x, y = (F.concat([F.ones(F.reshape(length - n, [1]), s.dtype), s], 0)
+            for s, n in zip((s0, s1), counts))
     return F.where(F.equal(x, F.ones_like(x)), y, x)
 
 

@@ -62,11 +62,12 @@ def _windows(F: Any, value: Any, axis: int, begins: Any, sizes: Any) -> list[Any
     """Slices of `value` along one axis."""
     rank = value.shape.rank
     axis %= rank
+    like = next((v.dtype for v in (*begins, *sizes) if is_tensor(v)), dt.int32)
     parts = []
     for begin, size in zip(begins, sizes):
         begin_vector, size_vector = [0] * rank, [-1] * rank
         begin_vector[axis], size_vector[axis] = begin, size
-        parts.append(F.slice(value, begin_vector, size_vector))
+        parts.append(F.slice(value, convert(begin_vector, like), convert(size_vector, like)))
     return parts
 
 
@@ -214,11 +215,14 @@ def _split_v_reference(
 
 
 def _expand_split_v(F: Any, value: Any, size_splits: Any, num: int, axis: int) -> Any:
-    known = static_value(size_splits)
-    sizes = list(known.tolist()) if known is not None else F.unstack(size_splits, num)
-    if known is not None and -1 in sizes:
-        taken = sum(sizes) + 1
-        sizes[sizes.index(-1)] = size_over(value, (axis,), size_splits.dtype) - taken
+    known, whole = static_value(size_splits), size_over(value, (axis,), size_splits.dtype)
+    if known is None:
+        rest = whole - (F.reduce_sum(size_splits) + 1)
+        sizes = F.unstack(F.where_v2(F.equal(size_splits, -1), rest, size_splits), num)
+    else:
+        sizes = list(known.tolist())
+        if -1 in sizes:
+            sizes[sizes.index(-1)] = whole - (sum(sizes) + 1)
     begins: list[Any] = [0]
     for size in sizes[:-1]:
         begins.append(begins[-1] + size)

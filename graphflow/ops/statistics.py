@@ -169,7 +169,7 @@ def reduce_std(
 
 
 def _norm(x: np.ndarray, axes: Axes, keepdims: bool) -> np.ndarray:
-    return np.sqrt(np.add.reduce(np.square(x), axis=axes, keepdims=keepdims))
+    return np.sqrt(np.sum(np.square(x), axis=axes, keepdims=keepdims))
 
 
 def _norm_grad(F: Any, op: Any, g: Any) -> list[Any]:
@@ -273,4 +273,4 @@ def reduce_logsumexp(
     """
     axis = renamed("LogSumExp", "axis", axis, "reduction_indices", reduction_indices)
     keepdims = renamed("LogSumExp", "keepdims", keepdims, "keep_dims", keep_dims)
-    return reduce_with(LOG_SUM_EXP, input_tensor, axis, keepdims, name)
+    return reduce_with(LOG_SUM_EXP, input_tensor, axis, keepdims, name or "ReduceLogSumExp")

@@ -11,7 +11,7 @@ from graphflow.builder import apply, op_function
 from graphflow.dims import mul
 from graphflow.errors import InvalidArgumentError, ShapeError
 from graphflow.lowering import Composite, View
-from graphflow.opdef import ErrorSample, Infer, RunError, Sample, TensorType
+from graphflow.opdef import ErrorSample, Infer, OpDef, RunError, Sample, TensorType
 from graphflow.ops.arguments import shape_argument, shape_from_value, typed
 from graphflow.ops.declare import declare
 from graphflow.ops.numerics import widen
@@ -115,7 +115,7 @@ def _expand_sum_tiles(F: Any, x: Any, multiples: Any, shape: Any) -> Any:
     return F.reduce_sum(F.reshape(x, F.stack(_interleaved(*parts))), list(range(0, 2 * rank, 2)))
 
 
-SUM_TILES = declare(
+SUM_TILES: OpDef = declare(
     "SumTiles", "x: T, multiples: S, shape: U", infer=_sum_tiles_type,
     reference=_sum_tiles_reference,
     grad=lambda F, op, g: [F.tile(g, op.inputs[1]), None, None],

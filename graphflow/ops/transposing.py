@@ -11,7 +11,7 @@ from graphflow.builder import F, apply, convert, op_function
 from graphflow.dims import fresh
 from graphflow.errors import AttributeValueError, InvalidArgumentError, ShapeError
 from graphflow.lowering import Gather, LoweringContext, View
-from graphflow.opdef import Attr, ErrorSample, Infer, RunError, Sample, TensorType
+from graphflow.opdef import Attr, ErrorSample, Infer, OpDef, RunError, Sample, TensorType
 from graphflow.ops.arguments import failure, is_tensor, static_ints, static_value, typed
 from graphflow.ops.declare import declare
 from graphflow.ops.index_maps import is_equal
@@ -56,7 +56,7 @@ def _source_index(i: tuple, ctx: LoweringContext) -> tuple:
     return tuple(i[k] for k in _inverse(perm) or ())
 
 
-TRANSPOSE = declare(
+TRANSPOSE: OpDef = declare(
     "Transpose", "x: any", attrs={"perm": Attr("ints", None, optional=True)},
     infer=_transpose_type, reference=_transpose_reference,
     grad=lambda F, op, g: [apply(TRANSPOSE, (g,), {"perm": _inverse(op.attrs["perm"])})],
@@ -109,7 +109,7 @@ def _dynamic_source(i: tuple, load: Any, ctx: LoweringContext) -> tuple:
                  for a in range(len(i)))
 
 
-DYNAMIC_TRANSPOSE = declare(
+DYNAMIC_TRANSPOSE: OpDef = declare(
     "DynamicTranspose", "x: any, perm: S", attrs={"inverse": Attr("bool", False)},
     infer=_dynamic_type, reference=_dynamic_reference,
     grad=lambda F, op, g: [apply(DYNAMIC_TRANSPOSE, (g, op.inputs[1]),

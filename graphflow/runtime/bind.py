@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ from graphflow.dims import SymDim, symbol
 from graphflow.dtypes import DType, array_dtype, can_feed, to_array
 from graphflow.errors import FeedError, GraphError, GraphflowError
 from graphflow.graph import Graph
+from graphflow.indexed_slices import IndexedSlices
 from graphflow.opdef import TensorType
+from graphflow.runtime.fetch import IndexedSlicesValue
 from graphflow.shapes import TensorShape
 from graphflow.tensor import Operation, Tensor
 
@@ -22,9 +24,7 @@ def resolve_feed_key(graph: Graph, key: Any) -> Tensor:
         element = graph.as_graph_element(key)
     except GraphError as error:
         raise FeedError(
-            f"Session.run: the feed_dict key {key!r} is not an element of this session's graph. "
-            f"{error}"
-        ) from None
+            f"Session.run: cannot use {key!r} as a feed_dict key. {error}") from None
     except GraphflowError:
         raise FeedError(
             f"Session.run: the feed_dict key {key!r} ({type(key).__name__}) is not a tensor of "
@@ -47,10 +47,28 @@ def bind_feeds(graph: Graph, feed_dict: Any) -> dict[Tensor, np.ndarray]:
             f"{type(feed_dict).__name__}."
         )
     bound = {}
-    for key, value in feed_dict.items():
+    for key, value in _flat(feed_dict.items()):
         tensor = resolve_feed_key(graph, key)
         bound[tensor] = bind_value(tensor, value)
     return bound
+
+
+def _flat(entries: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    """The entries; a tuple of keys, or an IndexedSlices, takes as many values."""
+    for key, value in entries:
+        if isinstance(key, IndexedSlices):
+            key = tuple(k for k in (key.values, key.indices, key.dense_shape) if k is not None)
+        if not isinstance(key, tuple):
+            yield key, value
+            continue
+        values = list(value) if isinstance(value, (tuple, list, np.ndarray)) else [value]
+        values = values[:len(key)] if isinstance(value, IndexedSlicesValue) else values
+        if len(values) != len(key):
+            raise FeedError(
+                f"Session.run: the feed_dict key {key!r} stands for {len(key)} tensors, but got "
+                f"{len(values)} values."
+            )
+        yield from _flat(zip(key, values))
 
 
 def bind_value(tensor: Tensor, value: Any) -> np.ndarray:
@@ -64,9 +82,17 @@ def bind_value(tensor: Tensor, value: Any) -> np.ndarray:
     if not _fits(array.shape, tensor.shape):
         raise FeedError(
             f"Session.run: cannot feed a value of shape {list(array.shape)} for "
-            f"{_described(tensor)}."
+            f"{_described(tensor)}.{_shape_hint(array.shape, tensor.shape)}"
         )
     return array
+
+
+def _shape_hint(actual: tuple[int, ...], shape: TensorShape) -> str:
+    if shape.rank == len(actual) + 1 and _fits(actual, shape[1:]):
+        return " The first axis is missing: feed [value] for a batch of one."
+    if shape.rank is not None and len(actual) == shape.rank + 1 and _fits(actual[1:], shape):
+        return " The value has one axis more at the front."
+    return ""
 
 
 def _described(tensor: Tensor) -> str:
@@ -87,15 +113,22 @@ def _as_array(tensor: Tensor, value: Any) -> np.ndarray:
     try:
         if target.is_string:
             return to_array(value, target)
-        array = value if isinstance(value, np.ndarray) else np.asarray(value)
-        if array.dtype == object:
-            return to_array(value, target)
+        array = _plain_array(value, target)
         source = array_dtype(array)
         if can_feed(source, target):
             return _cast(array, source, target)
         return to_array(value, target)
     except (GraphflowError, ValueError) as error:
         raise FeedError(f"Session.run: cannot feed {_described(tensor)}: {error}") from None
+
+
+def _plain_array(value: Any, target: DType) -> np.ndarray:
+    """`value` as an array of its own type. Raises DTypeError for ragged lists, None, objects."""
+    try:
+        array = np.asarray(value)
+    except (ValueError, OverflowError):
+        return to_array(value, target)
+    return to_array(value, target) if array.dtype == object else array
 
 
 def _cast(array: np.ndarray, source: DType, target: DType) -> np.ndarray:

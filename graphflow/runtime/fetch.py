@@ -65,10 +65,7 @@ class FetchPlan:
         try:
             element = self._graph.as_graph_element(fetch)
         except GraphError as error:
-            raise FetchError(
-                f"Session.run: the fetch {fetch!r} is not an element of this session's graph. "
-                f"{error}"
-            ) from None
+            raise FetchError(f"Session.run: cannot fetch {fetch!r}. {error}") from None
         except GraphflowError:
             raise FetchError(
                 f"Session.run: cannot fetch {fetch!r} of type {type(fetch).__name__}. Fetches are "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -20,6 +20,7 @@ class VariableStore:
     def __init__(self) -> None:
         self._values: dict[str, np.ndarray] = {}
         self._writer = threading.RLock()
+        self._lock = threading.Lock()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -27,16 +28,22 @@ class VariableStore:
         with self._writer:
             yield
 
-    def get(self, key: str, initial: str | None = None) -> np.ndarray | None:
-        """The value of `key`; None if it has none.
+    def read(self, initials: Mapping[str, str | None]) -> dict[str, np.ndarray | None]:
+        """The values of these keys as they stood at one moment; None where there is none.
 
-        `initial` says how a counter starts: "zero" or "random".
+        An initial of "zero" or "random" says how a counter without a value starts.
         """
-        value = self._values.get(key)
-        if value is None and initial is not None:
-            start = 0 if initial == "zero" else secrets.randbits(62)
-            value = self._values.setdefault(key, np.array(start, np.int64))
-        return value
+        with self._lock:
+            found = {key: self._values.get(key) for key in initials}
+            for key, initial in initials.items():
+                if found[key] is None and initial is not None:
+                    start = 0 if initial == "zero" else secrets.randbits(62)
+                    found[key] = self._values[key] = np.array(start, np.int64)
+            return found
+
+    def get(self, key: str, initial: str | None = None) -> np.ndarray | None:
+        """The value of one key; see `read`."""
+        return self.read({key: initial})[key]
 
     def has(self, key: str) -> bool:
         """True if `key` has a value."""
@@ -44,12 +51,15 @@ class VariableStore:
 
     def keys(self) -> list[str]:
         """All keys that have a value."""
-        return list(self._values)
+        with self._lock:
+            return list(self._values)
 
     def commit(self, items: Iterable[tuple[str, np.ndarray]]) -> None:
         """Replaces values. The arrays must not be used by anybody else."""
-        self._values.update(items)
+        with self._lock:
+            self._values.update(items)
 
     def clear(self) -> None:
         """Forgets everything."""
-        self._values.clear()
+        with self._lock:
+            self._values.clear()

@@ -35,10 +35,15 @@ from graphflow.ops.reduction import reduce_sum
 from graphflow.session import Session
 
 STEP = 1e-3
+# Inputs that have a derivative but no rule for it, as in TensorFlow: it has no closed form.
+WITHOUT_RULE = {"Polygamma": {0}, "Zeta": {0}}
 
 
 def _smooth_inputs(case: Case) -> list[int]:
-    return [i for i, a in enumerate(case.inputs) if a.dtype in (np.float64, np.complex128)]
+    """The inputs that are differentiated; integer ones and those without a rule are fixed."""
+    fixed = WITHOUT_RULE.get(case.opdef.name, set())
+    return [i for i, a in enumerate(case.inputs)
+            if a.dtype in (np.float64, np.complex128) and i not in fixed]
 
 
 def _differentiable_cases(opdef: OpDef) -> list[Case]:
@@ -120,7 +125,7 @@ def _problem(case: Case, known: bool = True) -> Problem:
     pairs = [(g, v) for g, v in zip(first, directions) if g is not None]
     projection = _inner_tensor(*zip(*pairs)) if pairs else None
     fed = dict(zip([*xs, *starts], [*(case.inputs[i] for i in smooth), *weights]))
-    second = [_dense(g) for g in gradients(projection, list(fed))] if projection is not None else []
+    second = [] if projection is None else [_dense(g) for g in gradients(projection, list(fed))]
     return Problem(case, smooth, directions, weights, fed,
                    [_like(rng, a) for a in fed.values()], first, projection, second)
 
@@ -211,9 +216,9 @@ def test_gradients_do_not_need_static_shapes(name: str) -> None:
     expected = _run(graph, fetches, _all_feeds(problems))
     graph, problems = _problems(name, known=False)
     fetches = [g for p in problems for g in p.first]
-    for p, actual, wanted in zip(
-            (p for p in problems for _ in p.smooth),
-            _run(graph, fetches, _all_feeds(problems)), expected):
-        assert (actual is None) == (wanted is None), p.case.id
+    found = _run(graph, fetches, _all_feeds(problems))
+    cases = [p.case for p in problems for _ in p.first]
+    for case, actual, wanted in zip(cases, found, expected, strict=True):
+        assert (actual is None) == (wanted is None), case.id
         if wanted is not None:
-            np.testing.assert_allclose(actual, wanted, rtol=1e-9, atol=1e-9, err_msg=p.case.id)
+            np.testing.assert_allclose(actual, wanted, rtol=1e-9, atol=1e-9, err_msg=case.id)

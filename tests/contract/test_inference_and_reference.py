@@ -75,7 +75,7 @@ def test_inferred_types_and_session_agree_with_the_reference(name: str) -> None:
         for array, wanted in zip(arrays, expected[id(case)]):
             assert_close(array, wanted, f"{case.id} over {kind}", exact=True)
             if isinstance(array, np.ndarray):
-                assert array.flags.owndata and array.flags.writeable, f"{case.id}: a borrowed array"
+                assert array.flags.owndata and array.flags.writeable, f"{case.id}: borrowed"
                 assert not any(np.shares_memory(array, fed) for fed in case.inputs), case.id
 
 

@@ -117,6 +117,16 @@ def test_large_batches_are_convolved_in_parts():
     np.testing.assert_allclose(got[:1], correlated(x[:1], f, "same"), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("image, filter", [
+    ((1, 3, 3, 0), (2, 2, 0, 2)), ((1, 3, 3, 2), (2, 2, 2, 0)), ((0, 3, 3, 2), (2, 2, 2, 2))])
+def test_axes_without_elements(image, filter):
+    x, f = gf.zeros(image), gf.zeros(filter)
+    y = gf.nn.conv2d(x, f, 1, "SAME")
+    got, dx, df = value([y, *gf.gradients(y, [x, f])])
+    assert (got.shape, dx.shape, df.shape) == ((image[0], 3, 3, filter[3]), image, filter)
+    assert not got.any() and not df.any()
+
+
 def test_transpose_is_the_adjoint():
     x, f = RNG.normal(size=(2, 7, 6, 3)), RNG.normal(size=(3, 2, 3, 4))
     y = gf.nn.conv2d(x, f, 2, "SAME")

@@ -48,9 +48,11 @@ def test_logits_of_ten_thousand():
     found = value([gf.nn.softmax(logits), gf.nn.log_softmax(logits), loss,
                    gf.gradients(loss, logits)[0]])
     p = scipy.special.expit(1.0)
-    for got, expected in zip(found, ([[p, 0, 1 - p]], [[np.log(p), np.log(p) - 2e4, np.log(p) - 1]],
-                                     [2e4 - np.log(p)], [[p, -1, 1 - p]])):
-        np.testing.assert_allclose(got, expected, rtol=1e-5)
+    log_p = np.log(p)
+    expected = ([[p, 0, 1 - p]], [[log_p, log_p - 2e4, log_p - 1]], [2e4 - log_p],
+                [[p, -1, 1 - p]])
+    for got, right in zip(found, expected):
+        np.testing.assert_allclose(got, right, rtol=1e-5)
 
 
 def test_a_class_that_is_masked_out():

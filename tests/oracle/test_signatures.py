@@ -94,8 +94,8 @@ def test_signature_is_tensorflows(path: str) -> None:
         assert found == []
 
 
-def test_names_that_are_missing_are_known() -> None:
-    assert {path for path in SIGNATURES if lookup(path) is None} == NOT_YET
+def test_no_other_name_is_missing() -> None:
+    assert {path for path in SIGNATURES if lookup(path) is None} <= NOT_YET
 
 
 @pytest.mark.parametrize("name", RECORDED["graph_keys"])

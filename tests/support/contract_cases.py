@@ -1,10 +1,10 @@
-"""The contract tests' cases: every op of the registry × its samples × the element types it takes."""
+"""The contract tests' cases: every op of the registry × its samples × its element types."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,31 +59,55 @@ def _array(value: Any) -> np.ndarray:
 
 
 def _cast_group(opdef: OpDef, arrays: Sequence[np.ndarray]) -> list[int]:
-    """The inputs that a sample leaves open: float64 ones of the first argument of many types."""
-    main = next((a for a in opdef.args if len(a.types) > 1 and not a.handle), None)
-    if main is None:
+    """The inputs that a sample leaves open: float64 or complex128 ones of one type variable."""
+    wide = [i for i, a in enumerate(arrays)
+            if a.dtype in (np.float64, np.complex128) and len(opdef.arg(i).types) > 1]
+    if not wide:
         return []
-    return [i for i, a in enumerate(arrays) if a.dtype == np.float64 and (
-        opdef.arg(i) is main or (main.variable and opdef.arg(i).variable == main.variable))]
+    main = opdef.arg(wide[0])
+    return [i for i in wide if opdef.arg(i) is main or (
+        main.variable and opdef.arg(i).variable == main.variable)]
+
+
+def _open_types(opdef: OpDef, arrays: Sequence[np.ndarray], group: Sequence[int]) -> list[DType]:
+    """The types that the open inputs are cast to: complex ones where a sample is complex."""
+    complex_only = any(arrays[i].dtype.kind == "c" for i in group)
+    return [t for t in opdef.arg(group[0]).types if t.is_complex or not complex_only]
 
 
 def cases_of(opdef: OpDef, dtypes: Iterable[DType] | None = None) -> list[Case]:
-    """The cases of one op; those of `dtypes` alone if that is given."""
+    """The cases of one op; those of `dtypes` alone if that is given.
+
+    Every sample runs in every element type that it leaves open, and once with its int32 indices
+    as int64 (and the reverse).
+    """
     found = []
     for number, sample in enumerate(opdef.samples() if opdef.samples else ()):
         arrays = [_array(v) for v in sample.inputs]
         group = _cast_group(opdef, arrays)
-        if not group:
-            found.append(Case(opdef, number, sample, None, _admitted(opdef, arrays)))
-            continue
-        for dtype in opdef.arg(group[0]).types:
+        tried: list[tuple[DType | None, list[np.ndarray]]] = [] if group else [(None, arrays)]
+        for dtype in _open_types(opdef, arrays, group) if group else ():
             if sample.dtypes is None or dtype in sample.dtypes:
-                cast = [cast_input(a, dtype) if i in group else _beside(opdef, i, a, dtype)
-                        for i, a in enumerate(arrays)]
-                found.append(Case(opdef, number, sample, dtype, _admitted(opdef, cast)))
+                tried.append((dtype, [
+                    cast_input(a, dtype) if i in group else _beside(opdef, i, a, dtype)
+                    for i, a in enumerate(arrays)]))
+        cases = [Case(opdef, number, sample, d, _admitted(opdef, a)) for d, a in tried]
+        found += cases + _with_other_indices(cases[:1])
     if dtypes is not None:
         wanted = set(dtypes)
         found = [c for c in found if c.dtype is None or c.dtype in wanted]
+    return found
+
+
+def _with_other_indices(cases: Sequence[Case]) -> list[Case]:
+    """The cases with int32 indices as int64 and the reverse, where they have any."""
+    found = []
+    for case in cases:
+        types = [case.opdef.arg(i).types for i in range(len(case.inputs))]
+        other = [a.astype({4: np.int64, 8: np.int32}[a.itemsize]) if t == dt.INDICES else a
+                 for a, t in zip(case.inputs, types)]
+        if any(a is not b for a, b in zip(other, case.inputs)):
+            found.append(replace(case, inputs=tuple(other)))
     return found
 
 

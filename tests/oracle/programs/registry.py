@@ -93,7 +93,7 @@ def evaluated(
             if label in failed:
                 results[label] = failed[label]
                 continue
-            results[label] = outcome(lambda: sess.run(built[label], feed), "run")  # noqa: B023
+            results[label] = outcome(lambda fetch=built[label]: sess.run(fetch, feed), "run")
     return results
 
 

@@ -1,4 +1,4 @@
-"""cond, case and while_loop: values, side effects, variables read and written inside."""
+"""cond and while_loop: values, side effects, variables read and written inside."""
 
 from __future__ import annotations
 
@@ -86,18 +86,6 @@ def nested_cond(tf: ModuleType) -> Any:
         lambda: tf.cond(x < -10, lambda: x - 100, lambda: x - 10))
     with tf.Session() as sess:
         return [sess.run(out, {x: value}) for value in (20, 5, -5, -20)]
-
-
-@case()
-def case_and_switch_case(tf: ModuleType) -> Any:
-    """tf.case takes the first true predicate, else the default."""
-    x = tf.placeholder(tf.int32, [])
-    out = tf.case(
-        [(x < 0, lambda: tf.constant(-1)), (x > 10, lambda: tf.constant(2)),
-         (x > 5, lambda: tf.constant(1))],
-        default=lambda: tf.constant(0))
-    with tf.Session() as sess:
-        return [sess.run(out, {x: value}) for value in (-3, 20, 7, 2)]
 
 
 @case()

@@ -87,15 +87,6 @@ def feed_any_tensor(tf: ModuleType) -> Any:
 
 
 @case()
-def feed_by_a_tuple(tf: ModuleType) -> Any:
-    """A tuple of tensors as key takes a tuple of values."""
-    a = tf.constant([1.0, 2.0])
-    b = tf.constant([3.0, 4.0])
-    with tf.Session() as sess:
-        return sess.run([a, b], {(a, b): (np.full(2, 3.0), np.full(2, 4.0))})
-
-
-@case()
 def placeholder_with_default(tf: ModuleType) -> Any:
     """The default is used unless the tensor is fed."""
     x = tf.placeholder_with_default(tf.constant([1.0, 2.0]), [None])

@@ -155,7 +155,6 @@ def dimensions(tf: ModuleType) -> Any:
         "compatible": d.is_compatible_with(none), "int(unknown)": outcome(lambda: int(none)),
         "merge": [d.merge_with(none).value, outcome(lambda: d.merge_with(7).value)],
         "of a placeholder": [d.value for d in placeholder.get_shape()],
-        "dimension_value": tf.dimension_value(tf.TensorShape([5])[0]),
     }
 
 

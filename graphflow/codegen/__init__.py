@@ -1,0 +1,1 @@
+"""From Programs to machine code: schedule, memory plan, emission, compilation."""

@@ -1,0 +1,1 @@
+"""Code for the CPU: loop IR becomes LLVM IR with explicit vectors."""
