@@ -19,6 +19,7 @@ from graphflow import (
     math,
     nn,
     random,
+    test,
     train,
 )
 from graphflow.compat import (
@@ -436,7 +437,7 @@ __all__ = [
     "squared_difference", "squeeze", "stack", "stop_gradient", "strided_slice", "string",
     "subtract", "tan", "tanh", "tensor_scatter_add", "tensor_scatter_nd_add",
     "tensor_scatter_nd_sub", "tensor_scatter_nd_update", "tensor_scatter_sub",
-    "tensor_scatter_update", "tensordot", "tile", "to_bfloat16", "to_complex128",
+    "tensor_scatter_update", "tensordot", "test", "tile", "to_bfloat16", "to_complex128",
     "to_complex64", "to_double", "to_float", "to_int32", "to_int64", "train",
     "trainable_variables", "transpose", "truediv", "truncated_normal",
     "truncated_normal_initializer", "truncatediv", "truncatemod", "tuple", "uint16", "uint32",

@@ -151,6 +151,7 @@ def train(
         sess.run(tf.global_variables_initializer())
         if settings.resume:
             _restore(settings, model, sess)
+        settings.checkpoint.mkdir(parents=True, exist_ok=True)
         before = int(sess.run(model.epoch))
         path = ""
         accuracy = 0.0

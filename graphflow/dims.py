@@ -250,6 +250,44 @@ def fresh() -> SymDim:
     return symbol(f"?{next(_serial)}")
 
 
+def fresh_integer() -> SymDim:
+    """An integer that nothing is known of: unlike a size, it may be negative.
+
+    It stands for a fed number in a vector whose other numbers are known.
+    """
+    return symbol(f"{_INTEGER}{next(_serial)}")
+
+
+_INTEGER = "?int"
+
+
+def as_known_size(value: Dim) -> Dim:
+    """`value` as a size: what `fresh_integer` gave becomes a symbol that is never negative."""
+    if isinstance(value, SymDim) and len(value.terms) == 1:
+        (monomial, coefficient), = value.terms
+        if coefficient == 1 and len(monomial) == 1:
+            atom, power = monomial[0]
+            if power == 1 and isinstance(atom, str) and atom.startswith(_INTEGER):
+                return symbol("?" + atom.removeprefix(_INTEGER))
+    return value
+
+
+def never_negative(value: Any) -> bool:
+    """True if `value` is known to be at least 0, whatever its symbols are."""
+    if not isinstance(value, SymDim):
+        return value >= 0
+    return all(
+        coefficient >= 0 and all(_atom_never_negative(a) for a, _ in monomial)
+        for monomial, coefficient in value.terms)
+
+
+def _atom_never_negative(atom: Atom) -> bool:
+    if isinstance(atom, str):
+        return not atom.startswith(_INTEGER)
+    decide = any if atom[0] == "max" else all
+    return decide(never_negative(a) for a in atom[1:])
+
+
 def is_size(value: Any) -> bool:
     return isinstance(value, (int, np.integer, SymDim)) and not isinstance(value, bool)
 

@@ -206,11 +206,14 @@ def can_feed(source: DType, target: DType) -> bool:
     """True if a feed of `source` may be cast silently to `target`, as TensorFlow 1 does.
 
     Widening and narrowing within a kind, and from a simpler kind (bool → integer → float →
-    complex), are allowed; dropping a fraction, an imaginary part, or parsing text is not.
+    complex), are allowed, and real numbers as bools (those other than 0 are True); dropping a
+    fraction, an imaginary part, or parsing text is not.
     """
     order = {"bool": 0, "unsigned": 1, "signed": 1, "float": 2, "complex": 3}
     if source is target:
         return True
+    if target.is_bool:
+        return source in REALS
     if source.kind not in order or target.kind not in order:
         return False
     return order[source.kind] <= order[target.kind]
@@ -225,9 +228,10 @@ def to_array(value: Any, dtype: DType | None = None) -> np.ndarray:
     """`value` (number, string, nested list, array) as a NumPy array of `dtype`.
 
     Without `dtype`, TensorFlow's rule: Python floats are float32, Python integers int32 (int64 if
-    they do not fit), NumPy arrays keep their type. Raises DTypeError for ragged lists and for
-    values that `dtype` cannot hold: a fraction or an overflow in an integer type, text in a
-    number type, an imaginary part in a real type.
+    they do not fit), NumPy arrays keep their type. Bools count as numbers; a NumPy array (but no
+    Python value) may hold whole floats for integers, and numbers for bools. Raises DTypeError for
+    ragged lists and for values that `dtype` cannot hold: a Python float, a fraction or an overflow
+    in an integer type, text in a number type, an imaginary part in a real type.
     """
     if isinstance(value, (np.ndarray, np.generic)):
         array = np.asarray(value)
@@ -302,14 +306,15 @@ def _python_dtype(array: np.ndarray) -> DType:
 
 def _check_fits(array: np.ndarray, natural: DType, target: DType, value: Any) -> None:
     problem = ""
+    from_python = not isinstance(value, (np.ndarray, np.generic))
     if natural.is_complex and not target.is_complex:
         problem = "it has an imaginary part"
-    elif target.is_bool and not natural.is_bool:
+    elif target.is_bool and from_python and not natural.is_bool:
         problem = "it is not a bool"
-    elif natural.is_bool and not target.is_bool:
-        problem = "it is a bool"
     elif target.is_integer and natural.is_floating and not _is_whole(array):
         problem = "it has a fraction"
+    elif target.is_integer and natural.is_floating and from_python:
+        problem = "it is a float"
     if not problem and target.is_integer and not natural.is_bool:
         low, high = target.limits
         if array.min() < low or array.max() > high:

@@ -158,9 +158,7 @@ class _Translator:
     def _with_known_shape(self, tensor: Tensor, value: Value) -> Value:
         """What the user said by set_shape narrows a value that inference knows less of."""
         if value.shape.rank is None and tensor.shape.rank is not None:
-            shape = TensorShape([d if isinstance(d, int) else None for d in tensor.shape.sizes])
-            return self.builder.add(
-                lookup("EnsureShape"), [value], {"shape": shape}).outputs[0]
+            return self._ensured(value, tensor.shape)
         return value
 
     # ---- state ------------------------------------------------------------------------------
@@ -221,8 +219,33 @@ class _Translator:
         inputs = [self.value(t) for t in op.inputs[1:]]
         new, outputs = lowering.update(F, current, *inputs, **op.attrs)
         if new is not None:
+            if op.attrs.get("validate_shape", True):
+                fitting = self._fitting(op, new, inputs[-1] if inputs else new)
+                outputs = tuple(fitting if v is new else v for v in outputs)
+                new = fitting
             self.write(key, new)
         self._set(op, outputs)
+
+
+    def _fitting(self, op: Operation, new: Value, given: Value) -> Value:
+        """The new value of a variable, checked against its shape: now, or when it is known."""
+        handle = op.inputs[0]
+        if handle.shape.rank is None:
+            return new
+        if new.shape.rank is None:
+            return self._ensured(new, handle.shape)
+        answers = [same(a, b) for a, b in zip(new.shape.sizes, handle.shape.sizes)
+                   if isinstance(b, int)]
+        if new.shape.rank != handle.shape.rank or False in answers:
+            raise ShapeError(describe(
+                op.type, op.name, f"the variable has shape {handle.shape}, the value "
+                f"{given.shape}", site=str(op.site) if op.site else None))
+        return self._ensured(new, handle.shape) if None in answers else new
+
+    def _ensured(self, value: Value, shape: TensorShape) -> Value:
+        """`value`, whose known sizes are checked when the program runs."""
+        known = TensorShape([d if isinstance(d, int) else None for d in shape.sizes])
+        return self.builder.add(lookup("EnsureShape"), [value], {"shape": known}).outputs[0]
 
 
 def _unfed(op: Operation) -> InvalidArgumentError:

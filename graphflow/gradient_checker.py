@@ -8,7 +8,7 @@ real and the imaginary part.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,16 +82,13 @@ class _Check:
         values: Sequence[np.ndarray], delta: float, feeds: dict[Any, Any],
     ) -> None:
         self.y_shape, self.xs, self.values, self.delta = y_shape, xs, values, delta
-        extra = list(feeds.values())
-        start = _start_gradient(y, y_shape)
+        self._extra = list(feeds.values())
         self._y_type = y.dtype
-        self._gradients: list[Callable[[np.ndarray], Any]] = []
-        for gradient in _dense_gradients(y, xs, start):
-            run = session.make_callable(gradient, [start, *xs, *feeds])
-            self._gradients.append(lambda dy, run=run: run(dy, *values, *extra))
-        run_y = session.make_callable(y, [*xs, *feeds])
-        self._run_y: Callable[[Sequence[np.ndarray]], np.ndarray] = (
-            lambda at: run_y(*at, *extra))
+        start = _start_gradient(y, y_shape)
+        self._run_y = session.make_callable(y, [*xs, *feeds])
+        self._run_gradients = [
+            session.make_callable(gradient, [start, *xs, *feeds])
+            for gradient in _dense_gradients(y, xs, start)]
 
     def jacobians(self, i: int) -> Jacobians:
         """(theoretical, numeric) by `xs[i]`."""
@@ -103,7 +100,8 @@ class _Check:
         columns = []
         for k in range(parts.size):
             parts[k] = 1
-            gradient = np.ascontiguousarray(self._gradients[i](start))
+            gradient = np.array(self._run_gradients[i](
+                start, *self.values, *self._extra), order="C")
             parts[k] = 0
             if gradient.shape != self.values[i].shape:
                 raise ShapeError(
@@ -123,9 +121,9 @@ class _Check:
         for k in range(parts.size):
             here = parts[k]
             parts[k] = here + self.delta
-            above = np.array(self._run_y(at))
+            above = np.array(self._run_y(*at, *self._extra), order="C")
             parts[k] = here - self.delta
-            below = np.array(self._run_y(at))
+            below = np.array(self._run_y(*at, *self._extra), order="C")
             parts[k] = here
             difference = (above - below) / np.asarray(2 * self.delta, self._y_type.numpy)
             jacobian[k] = _real_parts(difference, self._y_type)

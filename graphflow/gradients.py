@@ -8,6 +8,7 @@ gradients over broadcast axes once per edge, and keeps sparse gradients sparse.
 from __future__ import annotations
 
 import enum
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -54,9 +55,10 @@ def gradients(
     ys, xs: a tensor or variable, or a list of them. grad_ys: gradients to start from, one per y
     (ones where None). stop_gradients: tensors that count as constants.
     Returns one Tensor of x's shape and type per x, or IndexedSlices, or None where the ys do not
-    depend on it (zeros with `unconnected_gradients="zero"`).
+    depend on it (zeros with `unconnected_gradients="zero"`). Nothing flows from ys or to xs that
+    are not floating or complex: they give None, and a warning is logged (logger `graphflow`).
     Raises GradientError (a LookupError) for an op that refuses differentiation, DTypeError for
-    ys and xs that are not floating or complex.
+    grad_ys of another type than their ys.
     Method: reverse accumulation (Griewank & Walther, Evaluating Derivatives, 2008, ch. 3).
     """
     unconnected = UnconnectedGradients(unconnected_gradients)
@@ -74,7 +76,7 @@ def gradients(
     inside = [find_inside(graph, x) for x in x_list]
     stops = {t for t in (find_inside(graph, as_variable_or_tensor(s))
                          for s in as_list(stop_gradients or [])) if t is not None}
-    _check_differentiable(y_list, x_list)
+    y_list, starts = _differentiable(y_list, starts)
     with graph.as_default(), graph.name_scope(name):
         walk = _Walk(graph, y_list, [x for x in inside if x is not None], stops)
         walk.start(y_list, starts)
@@ -101,14 +103,17 @@ def as_variable_or_tensor(value: Any) -> Tensor:
     return value
 
 
-def _check_differentiable(ys: Iterable[Tensor], xs: Iterable[Tensor]) -> None:
-    for what, tensors in (("ys", ys), ("xs", xs)):
-        for t in tensors:
-            if not t.dtype.is_differentiable and not (what == "xs"):
-                raise DTypeError(
-                    f"gradients: {t!r} of {what} is {t.dtype.name}; only floating and complex "
-                    "tensors have gradients. Use gf.cast first."
-                )
+def _differentiable(
+    ys: Sequence[Tensor], starts: Sequence[Any]
+) -> tuple[list[Tensor], list[Any]]:
+    """The floating and complex ys with their grad_ys; the others are warned of."""
+    for y in ys:
+        if not y.dtype.is_differentiable:
+            logging.getLogger("graphflow").warning(
+                "gradients: %r of ys is %s, so nothing flows from it; only floating and complex "
+                "tensors have gradients. Use gf.cast first.", y, y.dtype.name)
+    kept = [i for i, y in enumerate(ys) if y.dtype.is_differentiable]
+    return [ys[i] for i in kept], [starts[i] for i in kept]
 
 
 class _Walk:

@@ -331,6 +331,7 @@ class Graph(GraphScopes, Builder):
         """`tensor`, which must belong to this graph. Raises GraphError otherwise."""
         if tensor.graph is not self:
             raise GraphError(
+                self._why_foreign(tensor) if tensor.graph.root is self else
                 f"{tensor!r} belongs to another graph than the one that is being built. "
                 "Build both inside the same `with graph.as_default():`."
             )
@@ -491,12 +492,15 @@ def get_default_session() -> Any:
 
 
 def graph_for(inputs: Sequence[Any]) -> Graph:
-    """The default graph; or the graph of the inputs if the default one is not inside it."""
+    """The default graph; or the graph of the inputs if the default one is not inside it.
+
+    A branch or loop body is closed once it is traced: nothing joins it from outside.
+    """
     graph = get_default_graph()
     for value in inputs:
         value = value.as_graph_tensor() if hasattr(value, "as_graph_tensor") else value
         if isinstance(value, Tensor):
-            return graph if graph.is_inside(value.graph) else value.graph
+            return graph if graph.is_inside(value.graph) or value.graph.outer else value.graph
     return graph
 
 

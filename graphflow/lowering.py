@@ -101,10 +101,12 @@ class View:
 
     With `fill`, an element whose source lies outside the input is `fill(ctx)` instead.
     Only input 0 is read; further inputs (a shape, begins and ends) are taken as symbolic values.
+    `contiguous` says that the row-major order of the elements stays (reshape): no copy is needed.
     """
 
     source: Callable[[tuple, LoweringContext], tuple]
     fill: Callable[[LoweringContext], Any] | None = None
+    contiguous: bool = False
 
 
 @dataclass(frozen=True, slots=True)

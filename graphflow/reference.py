@@ -103,10 +103,10 @@ class ReferenceExecutable:
     def run(self, feeds: Sequence[np.ndarray], store: Store) -> list[np.ndarray]:
         """The outputs; commits the writes. Output arrays belong to the caller."""
         if not self.program.writes:
-            return self._outputs(self._run_with_store(feeds, store), feeds)
+            return self._outputs(*self._run_with_store(feeds, store))
         with store.writing():
-            slots = self._run_with_store(feeds, store)
-            outputs = self._outputs(slots, feeds)
+            slots, lent = self._run_with_store(feeds, store)
+            outputs = self._outputs(slots, lent)
             borrowed = {id(a) for a in (*outputs, *feeds)}
             committed = []
             for key, value in self.program.writes.items():
@@ -120,7 +120,10 @@ class ReferenceExecutable:
             store.commit(committed)
         return outputs
 
-    def _run_with_store(self, feeds: Sequence[Any], store: Store) -> list[Any]:
+    def _run_with_store(
+        self, feeds: Sequence[Any], store: Store
+    ) -> tuple[list[Any], list[np.ndarray]]:
+        """The slots after the run, and the arrays that others keep: feeds, variables' values."""
         slots: list[Any] = [None] * len(self._slots)
         for value, array in zip(self.program.inputs, feeds):
             slots[self._slots[value]] = array
@@ -131,25 +134,25 @@ class ReferenceExecutable:
             slots[self._slots[leaf]] = self._absent(key, leaf) if value is None else value
         for key, flag in self.program.flags.items():
             slots[self._slots[flag]] = np.bool_(store.has(key))
+        lent = [a for a in (*feeds, *current.values()) if a is not None]
         self._execute(slots)
-        return slots
+        return slots, lent
 
     def _absent(self, key: str, leaf: Value) -> Absent:
         owner = self.program.origins.get(leaf.node.serial) or Origin(key, None)
         return Absent(owner, leaf.type)
 
-    def _outputs(self, slots: list[Any], feeds: Sequence[Any]) -> list[np.ndarray]:
+    def _outputs(self, slots: list[Any], lent: Sequence[np.ndarray]) -> list[np.ndarray]:
         outputs = []
-        lent = {id(a) for a in feeds}
-        lent |= {id(slots[self._slots[v]]) for v in self.program.reads.values()}
+        taken = {id(a) for a in lent}
         for value in self.program.outputs:
             array = slots[self._slots[value]]
             if isinstance(array, Absent):
                 raise _uninitialized(array, self.program.origins.get(value.node.serial))
             is_leaf = isinstance(value.node.opdef.lowering, Leaf)
-            if is_leaf or id(array) in lent or not _owns(array):
+            if is_leaf or id(array) in taken or not _owns(array):
                 array = np.array(array, order="C")
-            lent.add(id(array))
+            taken.add(id(array))
             outputs.append(array)
         return outputs
 
@@ -173,7 +176,7 @@ class ReferenceExecutable:
                 outputs = node.opdef.reference(  # type: ignore[misc]  # regions have one
                     self._body, step.used, inputs, node.attrs)
             else:
-                outputs = self._compute(node, inputs)
+                outputs = self.compute(node, inputs)
             for slot, array in zip(step.outputs, outputs):
                 slots[slot] = array
             for slot in step.frees:
@@ -184,7 +187,7 @@ class ReferenceExecutable:
             self._bodies[program] = ReferenceExecutable(program)
         return self._bodies[program].call
 
-    def _compute(self, node: Node, inputs: list[Any]) -> list[np.ndarray]:
+    def compute(self, node: Node, inputs: list[Any]) -> list[np.ndarray]:
         origin = self.program.origins.get(node.serial)
         for array in inputs:
             if isinstance(array, Absent):

@@ -87,6 +87,17 @@ class RegionGraph(Graph):
         return inner is not None and inner in self._writes
 
 
+def outermost(tensor: Tensor) -> Tensor:
+    """The tensor that a stand-in stands for, outside all regions; any other tensor itself."""
+    graph = tensor.graph
+    while isinstance(graph, RegionGraph):
+        outer = next((o for o, inner in graph.captures.items() if inner is tensor), None)
+        if outer is None:
+            break
+        tensor, graph = outer, graph.outer
+    return tensor
+
+
 def find_inside(graph: Graph, tensor: Tensor) -> Tensor | None:
     """The stand-in of `tensor` in `graph`, without capturing it; None if there is none."""
     if tensor.graph is graph:
@@ -95,3 +106,20 @@ def find_inside(graph: Graph, tensor: Tensor) -> Tensor | None:
         return None
     outer = find_inside(graph.outer, tensor)
     return None if outer is None else graph.captures.get(outer)
+
+
+def find_operation(graph: Graph, name: str, site: str | None) -> Operation | None:
+    """The operation `name`, in the graph or in one of its regions (there, if built at `site`)."""
+    found = graph._by_name.get(name)
+    pending = list(_regions(graph))
+    while found is None and pending:
+        region = pending.pop()
+        inner = region._by_name.get(name)
+        found = inner if inner is not None and str(inner.site) == site else None
+        pending.extend(_regions(region))
+    return found
+
+
+def _regions(graph: Graph) -> list[RegionGraph]:
+    return [value for operation in graph._operations for value in operation.attrs.values()
+            if isinstance(value, RegionGraph)]

@@ -16,14 +16,21 @@ import numpy as np
 from graphflow import errors
 from graphflow.dims import Assumptions, assuming
 from graphflow.errors import ClosedSessionError, FeedError, OpError
-from graphflow.freeze import freeze
+from graphflow.freeze import RunShapeError, freeze
 from graphflow.graph import Graph, default_graphs, default_sessions, get_default_graph
 from graphflow.opdef import TensorType
 from graphflow.ops.host_state import HostState, using_host_state
 from graphflow.options import Options
 from graphflow.program import Origin
 from graphflow.reference import ReferenceExecutable
-from graphflow.runtime.bind import bind_feeds, bind_value, feed_types, resolve_feed_key
+from graphflow.regions import find_operation
+from graphflow.runtime.bind import (
+    bind_feeds,
+    bind_value,
+    feed_types,
+    known_types,
+    resolve_feed_key,
+)
 from graphflow.runtime.config import ConfigProto
 from graphflow.runtime.fetch import FetchPlan
 from graphflow.runtime.store import VariableStore
@@ -154,7 +161,7 @@ class BaseSession:
     def _attach_operation(self, error: OpError) -> None:
         origin = error.op
         if isinstance(origin, Origin):
-            error._op = self._graph._by_name.get(origin.name)
+            error._op = find_operation(self._graph, origin.name, origin.site)
             error._node_def = error._op.node_def if error._op is not None else None
 
     def _executable(
@@ -189,7 +196,12 @@ class BaseSession:
         sizes: dict[str, int],
     ) -> _Variant:
         with assuming(Assumptions(sizes)) as assumptions:
-            program = freeze(tensors, operations, types)
+            try:
+                program = freeze(tensors, operations, types)
+            except RunShapeError:
+                # Once more with numbers for symbols: the message then shows what was fed.
+                freeze(tensors, operations, known_types(types, sizes))
+                raise
         return _Variant(assumptions, ReferenceExecutable(program))  # type: ignore[arg-type]
 
     # ---- variables --------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import math
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -117,11 +117,20 @@ def _temporary_prefix(target: Path) -> str:
     return f".graphflow-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}-"
 
 
+def remove_leftovers(directory: PathLike) -> None:
+    """Removes what killed writers left behind in a directory, whatever file they were writing."""
+    _remove_dead(Path(os.path.realpath(directory)).glob(".graphflow-*.tmp"))
+
+
 def _remove_leftovers(target: Path) -> None:
-    """Removes temporary files of `target` whose writer is dead: the kernel dropped its lock."""
+    _remove_dead(target.parent.glob(f"{_temporary_prefix(target)}*.tmp"))
+
+
+def _remove_dead(names: Iterable[Path]) -> None:
+    """Removes temporary files whose writer is dead: the kernel dropped its lock."""
     if fcntl is None:
         return
-    for name in target.parent.glob(f"{_temporary_prefix(target)}*.tmp"):
+    for name in names:
         with suppress(OSError), open(name, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             name.unlink()

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.loop_ir.expr import Expr
+from graphflow.dtypes import DType, as_dtype, int64
+from graphflow.loop_ir.expr import Expr, build, constant
 from graphflow.loop_ir.interpreter import Environment, evaluate_in
-from graphflow.loop_ir.nest import Begin, Fold, Kernel, Loop, Statement, Store, verify_kernel
+from graphflow.loop_ir.nest import Begin, Fold, Kernel, Loop, Statement, Store, load, verify_kernel
 
 
 def run_kernel(kernel: Kernel, buffers: Sequence[np.ndarray], sizes: Sequence[int]) -> None:
@@ -73,11 +74,20 @@ class _State:
         offset, value = self.evaluate([store.offset, store.value])
         offset, value = np.broadcast_arrays(offset, value)
         target = self.buffers[store.buffer]
-        if store.where is None:
-            target[offset] = value
-        else:
+        if store.where is not None:
             keep = np.broadcast_to(self.evaluate([store.where])[0], offset.shape)
-            target[offset[keep]] = value[keep]
+            offset, value = offset[keep], value[keep]
+        if store.combine is None:
+            target[offset] = value
+            return
+        for at, new in zip(offset.ravel(), value.ravel()):
+            node = build(store.combine, load(0, constant(0, int64), self.dtype_of(store)),
+                         load(1, constant(0, int64), self.dtype_of(store)))
+            pair = [target[at:at + 1], np.reshape(new, 1).astype(target.dtype)]
+            target[at] = evaluate_in(Environment((), (), (), pair), [node])[0]
+
+    def dtype_of(self, store: Store) -> DType:
+        return as_dtype(self.buffers[store.buffer].dtype)
 
 
 class _Indices(dict):

@@ -38,12 +38,17 @@ class BufferParameter:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """buffer[offset] = value, unless `where` is false."""
+    """buffer[offset] = value, unless `where` is false.
+
+    With `combine` (`add`, `sub`, `mul`, `div`, `min`, `max`) the element becomes
+    combine(old, value); such stores keep the order of the loops.
+    """
 
     buffer: int
     offset: Expr
     value: Expr
     where: Expr | None = None
+    combine: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +180,8 @@ def _write(statement: Statement, lines: list[str], depth: int) -> None:
         head = (f"fold {statement.number}{' lanes' if statement.lanes else ''} "
                 f"{statement.into} {statement.right}")
     elif isinstance(statement, Store):
-        head = f"store {statement.buffer}{' where' if statement.where is not None else ''}"
+        head = (f"store {statement.buffer}{' where' if statement.where is not None else ''}"
+                f" {statement.combine or 'set'}")
     else:
         kind = "begin" if isinstance(statement, Begin) else "update"
         head = f"{kind} {', '.join(str(n) for n, _ in statement.accumulators)}"

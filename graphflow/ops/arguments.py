@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.builder import F
-from graphflow.dims import SymDim
+from graphflow.dims import SymDim, as_known_size, never_negative
 from graphflow.errors import AttributeValueError, GraphflowError, ShapeError, describe
 from graphflow.opdef import Infer, TensorType
 from graphflow.shapes import TensorShape, unknown_shape
@@ -116,8 +116,9 @@ def shape_from_value(
 ) -> TensorShape:
     """The shape that input `i`, a vector of sizes, describes, as far as its value is known.
 
-    `free(size)` tells the negative numbers that are legal and mean an unknown size. Raises
-    ShapeError if the input is no vector or holds another negative number.
+    `free(size)` tells the negative numbers that are legal and mean an unknown size, as a symbol
+    does that may be negative. Raises ShapeError if the input is no vector or holds another
+    negative number.
     """
     c.require_rank(i, 1)
     value = c.value(i)
@@ -131,8 +132,10 @@ def shape_from_value(
             if free is None or not free(size):
                 raise c.error(f"{c.arg_name(i)} holds the negative size {size}: {value.tolist()}")
             sizes.append(None)
+        elif free is None:
+            sizes.append(as_known_size(size))
         else:
-            sizes.append(size)
+            sizes.append(size if never_negative(size) else None)
     return TensorShape(sizes)
 
 

@@ -31,7 +31,7 @@ from graphflow.opdef import Attr, Infer, RunError, TensorType
 from graphflow.ops.declare import declare
 from graphflow.ops.inline import inline, is_unrepeatable
 from graphflow.ops.nests import Nest
-from graphflow.regions import RegionGraph
+from graphflow.regions import RegionGraph, outermost
 from graphflow.shapes import SCALAR, UNKNOWN_SHAPE, TensorShape, as_shape
 from graphflow.tensor import Operation, Tensor
 
@@ -123,7 +123,7 @@ def _refuse_kept_handles(
     if handles and any(g is not None for g in gradients(ys, handles)):
         raise GraphError(describe(
             op.type, op.name,
-            f"variable '{handles[0].op.name}' is both assigned and differentiated inside it",
+            f"variable '{outermost(handles[0]).op.name}' is both assigned and differentiated inside it",
             site=str(op.site) if op.site else None,
             fix="Read the variable before the cond or loop, or assign to it after."))
 
@@ -157,8 +157,8 @@ def cond(
     graph = get_default_graph()
     with graph.name_scope(name or "cond") as scope:
         pred = convert(pred, dt.bool_)
-        then, then_nest = _trace_branch(graph, true_fn, scope, strict)
-        orelse, else_nest = _trace_branch(graph, false_fn, scope, strict)
+        then, then_nest = _trace_branch(graph, "true_fn", true_fn, scope, strict)
+        orelse, else_nest = _trace_branch(graph, "false_fn", false_fn, scope, strict)
         _check_branches(scope, then, orelse, then_nest, else_nest)
         results = len(then.outputs)
         saved = [_add_saved(g) for g in (then, orelse)]
@@ -172,14 +172,14 @@ def cond(
 
 
 def _trace_branch(
-    graph: Graph, function: Callable[[], Any], scope: str, strict: bool
+    graph: Graph, which: str, function: Callable[[], Any], scope: str, strict: bool
 ) -> tuple[RegionGraph, Nest]:
     region = RegionGraph(graph, scope.rstrip("/"))
     with region.as_default():
         result = function()
         if result is None:
             raise GraphError(describe(
-                "cond", scope.rstrip("/"), f"{function!r} returned None",
+                "cond", scope.rstrip("/"), f"{which} returned None",
                 fix="Return a tensor or an operation from both functions."))
         nest = Nest(result, unpack=not strict)
         _set_outputs(region, nest.leaves)

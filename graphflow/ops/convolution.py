@@ -13,7 +13,7 @@ import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import apply, op_function
-from graphflow.dims import Dim, same
+from graphflow.dims import Dim, never_negative, same
 from graphflow.errors import AttributeValueError, ShapeError
 from graphflow.opdef import ErrorSample, Infer, Sample, TensorType
 from graphflow.ops import convolution_lowering, convolution_reference
@@ -54,9 +54,7 @@ def _sizes_input(c: Infer, i: int) -> tuple[Dim, ...]:
         raise c.error(f"{c.arg_name(i)} must be a vector of four sizes, got {c.show(i)}")
     if value is None:
         return unknown_shape(4).sizes
-    sizes = TensorShape([None if isinstance(d, (int, np.integer)) and d < 0 else d
-                         for d in value.tolist()])
-    return sizes.sizes
+    return TensorShape([d if never_negative(d) else None for d in value.tolist()]).sizes
 
 
 def _check_channels(c: Infer, cin: Dim, group_in: Dim, cout: Dim, what: str) -> None:

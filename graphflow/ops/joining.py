@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import F, apply, convert, op_function
-from graphflow.dims import Dim, add, fresh
+from graphflow.dims import Dim, add, fresh, fresh_integer
 from graphflow.errors import AttributeValueError, InvalidArgumentError, ShapeError
 from graphflow.lowering import Join, LoweringContext
-from graphflow.opdef import Attr, ErrorSample, Infer, RunError, Sample, TensorType
+from graphflow.opdef import (
+    MAX_SYMBOLIC_ELEMENTS,
+    Attr,
+    ErrorSample,
+    Infer,
+    RunError,
+    Sample,
+    TensorType,
+)
 from graphflow.ops.arguments import (
     failure,
     holds_tensor,
@@ -84,6 +92,30 @@ def _agreed(c: Infer, shapes: Sequence[TensorShape], skip: int | None) -> list[D
     return agreed
 
 
+def _joined_value(reference: Callable[..., np.ndarray]) -> Callable[[Infer], list[Any]]:
+    """The numbers of a vector that is put together; an integer of its own for each unknown one.
+
+    `reference` joins the parts. Nothing is known of such an integer, not even that it is not
+    −1, and every vector has others, but what stands beside it stays known.
+    """
+    def values(c: Infer) -> list[Any]:
+        if all(v is None for v in c.values):
+            return [None]
+        parts = [_known_part(t.shape) if v is None else v for t, v in zip(c.types, c.values)]
+        return [None if any(p is None for p in parts) else reference(*parts, **c.attrs)]
+
+    return values
+
+
+def _known_part(shape: TensorShape) -> np.ndarray | None:
+    """Fresh integers for an input of which only the shape is known; None if that is not."""
+    count = shape.num_elements()
+    if count is None or shape.rank > 1 or count > MAX_SYMBOLIC_ELEMENTS:  # type: ignore[operator]
+        return None
+    fresh_numbers = np.array([fresh_integer() for _ in range(count)], object)
+    return fresh_numbers.reshape(shape.sizes)
+
+
 # ---- concat ----------------------------------------------------------------------------------
 
 
@@ -129,7 +161,8 @@ def _concat_place(k: int, index: tuple, ctx: LoweringContext) -> tuple:
 
 CONCAT = declare(
     "ConcatV2", "values: *T", attrs={"axis": _AXIS}, infer=_concat_type,
-    reference=_concat_reference, grad=_concat_grad, lowering=Join(_concat_place), symbolic=True,
+    reference=_concat_reference, grad=_concat_grad, lowering=Join(_concat_place),
+    symbolic=_joined_value(_concat_reference),
     samples=lambda: [
         Sample((np.arange(6.0).reshape(2, 3), np.arange(3.0).reshape(1, 3)), {"axis": 0}),
         Sample((np.arange(6.0).reshape(2, 3), np.arange(4.0).reshape(2, 2), np.zeros((2, 0))),
@@ -185,23 +218,10 @@ def _stack_place(k: int, index: tuple, ctx: LoweringContext) -> tuple:
     return (*index[:axis], k, *index[axis:])
 
 
-def _stack_value(c: Infer) -> list[Any]:
-    """The numbers of a vector packed from scalars; a new symbol where one is not known.
-
-    Each unknown is a symbol of this vector alone: it may be −1 at run time, so nothing may be
-    concluded from it but that a shape made of the vector has a size there.
-    """
-    if all(v is not None for v in c.values):
-        return [_stack_reference(*c.values, axis=c.attrs["axis"])]  # type: ignore[arg-type]
-    if any(t.shape.rank != 0 for t in c.types) or all(v is None for v in c.values):
-        return [None]
-    return [np.array([fresh() if v is None else v.item() for v in c.values], object)]
-
-
 STACK = declare(
     "Pack", "values: *T", attrs={"axis": _AXIS}, infer=_stack_type, reference=_stack_reference,
     grad=lambda F, op, g: list(F.unstack(g, len(op.inputs), op.attrs["axis"])),
-    lowering=Join(_stack_place), symbolic=_stack_value,
+    lowering=Join(_stack_place), symbolic=_joined_value(_stack_reference),
     samples=lambda: [
         Sample((np.array(1.0), np.array(2.0), np.array(3.0))),
         Sample((np.arange(6.0).reshape(2, 3), -np.arange(6.0).reshape(2, 3)), {"axis": -1}),

@@ -16,7 +16,7 @@ from graphflow.errors import GraphError, describe
 from graphflow.gradients import gradients
 from graphflow.graph import get_default_graph
 from graphflow.ops.inline import inline
-from graphflow.regions import RegionGraph
+from graphflow.regions import RegionGraph, outermost
 from graphflow.tensor import Operation, Tensor
 
 
@@ -124,6 +124,6 @@ def _refuse_handles(loop: _Loop, xs: Sequence[Tensor], found: Sequence[Any]) -> 
         if x.is_handle and g is not None:
             raise GraphError(describe(
                 loop.op.type, loop.op.name,
-                "a variable is both assigned and differentiated inside the loop",
+                f"variable '{outermost(x).op.name}' is both assigned and differentiated inside it",
                 site=str(loop.op.site) if loop.op.site else None,
                 fix="Read the variable before the loop, or assign to it after."))

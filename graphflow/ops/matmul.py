@@ -215,6 +215,7 @@ def _batch_samples() -> list[Sample]:
         Sample((_ramp(2, 2, 3), _ramp(2, 3)), {"transpose_b": True}),
         Sample((_ramp(1, 3, 2), _ramp(2, 4, 3)), {"transpose_a": True, "transpose_b": True}),
         Sample((z, z), {"adjoint_b": True}, dt.COMPLEX),
+        Sample((z, z), {"adjoint_a": True}, dt.COMPLEX),
         Sample((np.zeros((0, 2, 3)), _ramp(3, 2))),
     ]
 

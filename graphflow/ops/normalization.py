@@ -159,16 +159,16 @@ def _samples() -> list[Sample]:
     two, three = np.array([1.5, -0.5]), np.array([0.5, 2.0, -1.0])
     none = np.zeros(0)
     moments = (np.array([0.5, -1.0]), np.array([2.0, 0.25]))
-    double = (dt.float64,)
+    both = (dt.float32, dt.float64)
     single = [np.array(v, np.float32) for v in (two, two, none, none)]
     return [
-        Sample((x, two, two[::-1], none, none), {}, double),
+        Sample((x, two, two[::-1], none, none), {}, both),
         Sample((x, three, three[::-1], none, none), {"data_format": "NCHW", "epsilon": 0.1},
-               double),
-        Sample((x, two, two[::-1], *moments), {"is_training": False}, double),
-        Sample((x[:1, :1, :1], two, two, none, none), {}, double, grad=False),
-        Sample((x.astype(np.float32), *single)), Sample((x.astype(np.float16), *single)),
-        Sample((np.zeros((0, 3, 2, 2)), two, two, *moments), {"is_training": False}, double),
+               both),
+        Sample((x, two, two[::-1], *moments), {"is_training": False}, both),
+        Sample((x[:1, :1, :1], two, two, none, none), {}, both, grad=False),
+        Sample((x, *single), {}, (dt.float16, dt.bfloat16), grad=False),
+        Sample((np.zeros((0, 3, 2, 2)), two, two, *moments), {"is_training": False}, both),
     ]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import apply, convert, op_function
-from graphflow.dims import Dim, SymDim, fresh
+from graphflow.dims import Dim, SymDim, as_known_size, fresh
 from graphflow.errors import AttributeValueError, DTypeError, InvalidArgumentError, ShapeError
 from graphflow.lowering import Composite
 from graphflow.opdef import Attr, ErrorSample, Infer, RunError, Sample, TensorType
@@ -24,7 +24,7 @@ def _one_hot_type(c: Infer) -> list[TensorType]:
         c.require_rank(i, 0)
     axis, shape = c.attrs["axis"], c.shape(0)
     value = c.value(1)
-    depth: Dim = fresh() if value is None else value.reshape(()).item()
+    depth: Dim = fresh() if value is None else as_known_size(value.reshape(()).item())
     if not isinstance(depth, SymDim) and depth < 0:
         raise c.error(f"depth must not be negative, got {depth}")
     if axis < -1 or (shape.rank is not None and axis > shape.rank):

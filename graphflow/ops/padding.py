@@ -57,7 +57,8 @@ def _pad_reference(tensor: np.ndarray, paddings: Pairs, constant: Any) -> np.nda
     out_shape = [d + before + after for d, (before, after) in zip(tensor.shape, paddings)]
     fill = _fill_value(constant, dt.array_dtype(tensor))
     out = np.full(out_shape, fill, tensor.dtype)
-    inside = [slice(b, b + d) for d, (b, _) in zip(tensor.shape, paddings)]
+    inside: tuple[Any, ...] = tuple(
+        slice(b, b + d) for d, (b, _) in zip(tensor.shape, paddings))
     np.copyto(out[(*inside, ...)], tensor)
     return out
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import F, apply, convert, op_function, publish
-from graphflow.dims import Dim, SymDim, ceildiv, dim_max, fresh, sub
+from graphflow.dims import Dim, SymDim, as_known_size, ceildiv, dim_max, fresh, sub
 from graphflow.dtypes import DType, as_dtype
 from graphflow.errors import DTypeError, InvalidArgumentError, ShapeError
 from graphflow.lowering import Generate
@@ -54,7 +54,7 @@ def _range_size(c: Infer) -> Dim:
     count = ceildiv(span, abs(delta))
     # A sum of sizes with positive coefficients is never negative.
     positive = isinstance(count, SymDim) and all(k > 0 for _, k in count.terms)
-    return count if positive else dim_max(0, count)
+    return as_known_size(count) if positive else dim_max(0, count)
 
 
 def _range_reference(start: np.ndarray, limit: np.ndarray, delta: np.ndarray) -> np.ndarray:

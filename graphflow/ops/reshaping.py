@@ -8,7 +8,7 @@ import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import apply, convert, op_function
-from graphflow.dims import Dim, SymDim, equal, floordiv, fresh, product, same
+from graphflow.dims import Dim, SymDim, equal, floordiv, fresh, never_negative, product, same
 from graphflow.errors import AttributeValueError, InvalidArgumentError, ShapeError
 from graphflow.lowering import LoweringContext, Pointwise, View
 from graphflow.opdef import Attr, ErrorSample, Infer, OpDef, RunError, Sample, TensorType
@@ -42,6 +42,10 @@ def _reshape_type(c: Infer) -> list[TensorType]:
     wanted = value.tolist()
     if wanted.count(-1) > 1:
         raise c.error(f"only one size may be -1, got {wanted}")
+    symbols = [i for i, d in enumerate(wanted) if isinstance(d, SymDim)]
+    if len(symbols) == 1 and not never_negative(wanted[symbols[0]]) and not {0, -1} & {*wanted}:
+        # Whether it turns out to be -1 or the very number, it is what is left over.
+        wanted[symbols[0]] = -1
     total = None if c.shape(0).rank is None else product(c.shape(0).sizes)
     rest = product([d for d in wanted if isinstance(d, SymDim) or d != -1])
     if -1 not in wanted:
@@ -94,7 +98,7 @@ def _reshape_reference(tensor: np.ndarray, shape: np.ndarray) -> np.ndarray:
 RESHAPE = declare(
     "Reshape", "tensor: any, shape: S", infer=_reshape_type, reference=_reshape_reference,
     grad=lambda F, op, g: [F.reshape(g, F.shape(op.inputs[0])), None],
-    lowering=View(_same_position), symbolic=True,
+    lowering=View(_same_position, contiguous=True), symbolic=True,
     samples=lambda: [
         Sample((np.arange(6.0).reshape(2, 3), np.array([3, 2], np.int32))),
         Sample((np.arange(6.0).reshape(2, 3), np.array([-1], np.int64))),
@@ -163,7 +167,7 @@ EXPAND_DIMS = declare(
     "ExpandDims", "input: any", attrs={"axis": Attr("ints")}, infer=_expand_dims_type,
     reference=_expand_dims_reference,
     grad=lambda F, op, g: [apply(SQUEEZE, (g,), {"axis": op.attrs["axis"]})],
-    lowering=View(_without_new_axes), symbolic=True,
+    lowering=View(_without_new_axes, contiguous=True), symbolic=True,
     samples=lambda: [
         Sample((np.arange(6.0).reshape(2, 3),), {"axis": (0,)}),
         Sample((np.arange(6.0).reshape(2, 3),), {"axis": (-1,)}),
@@ -233,7 +237,7 @@ SQUEEZE: OpDef = declare(
     "Squeeze", "input: any", attrs={"axis": Attr("ints", ())}, infer=_squeeze_type,
     reference=_squeeze_reference,
     grad=lambda F, op, g: [F.reshape(g, F.shape(op.inputs[0]))],
-    lowering=View(_same_position), symbolic=True,
+    lowering=View(_same_position, contiguous=True), symbolic=True,
     samples=lambda: [
         Sample((np.arange(6.0).reshape(1, 2, 1, 3),)),
         Sample((np.arange(6.0).reshape(1, 2, 1, 3),), {"axis": (-2,)}),

@@ -13,7 +13,7 @@ import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import F, apply, convert, op_function
-from graphflow.dims import Dim, SymDim, fresh
+from graphflow.dims import Dim, SymDim, as_known_size, fresh
 from graphflow.errors import InvalidArgumentError, ShapeError
 from graphflow.lowering import LoweringContext, Scatter
 from graphflow.opdef import ErrorSample, Infer, OpDef, RunError, Sample, TensorType
@@ -72,7 +72,7 @@ def _type(c: Infer) -> list[TensorType]:
     data, ids = c.shape(0), c.shape(1)
     c.require_rank(2, 0)
     value = c.value(2)
-    count: Dim = fresh() if value is None else value.reshape(()).item()
+    count: Dim = fresh() if value is None else as_known_size(value.reshape(()).item())
     if not isinstance(count, SymDim) and count < 0:
         raise c.error(f"num_segments must not be negative, got {count}")
     if data.rank is None or ids.rank is None:

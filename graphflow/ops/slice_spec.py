@@ -19,6 +19,7 @@ from graphflow.dims import (
     dim_max,
     dim_min,
     fresh,
+    never_negative,
     sub,
 )
 
@@ -90,22 +91,6 @@ def slice_entries(count: int, rank: int, attrs: dict[str, int]) -> list[SliceEnt
                                       has("end_mask", i)))
             axis += 1
     return entries + [SliceEntry(k) for k in range(axis, rank)]
-
-
-def never_negative(size: Any) -> bool:
-    """True if `size` is known to be at least 0, whatever its symbols (sizes) are."""
-    if not isinstance(size, SymDim):
-        return size >= 0
-    return all(
-        coefficient >= 0 and all(_atom_never_negative(a) for a, _ in monomial)
-        for monomial, coefficient in size.terms)
-
-
-def _atom_never_negative(atom: Any) -> bool:
-    if isinstance(atom, str):
-        return True
-    decide = any if atom[0] == "max" else all
-    return decide(never_negative(a) for a in atom[1:])
 
 
 def _lower(a: Dim, b: Dim) -> Dim:

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import F, apply, convert, op_function
-from graphflow.dims import Dim, SymDim, fresh, same, sub
+from graphflow.dims import Dim, SymDim, fresh, never_negative, same, sub
 from graphflow.errors import AttributeValueError, InvalidArgumentError, ShapeError
 from graphflow.lowering import Gather, LoweringContext, Scatter
 from graphflow.opdef import Attr, ErrorSample, Infer, OpDef, RunError, Sample, TensorType
@@ -23,7 +23,6 @@ from graphflow.ops.slice_spec import (
     SpecError,
     check_index,
     check_stride,
-    never_negative,
     slice_entries,
     sliced_sizes,
 )

@@ -9,7 +9,18 @@ import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import F, apply, convert, op_function
-from graphflow.dims import Dim, SymDim, add, equal, floordiv, fresh, same, sub
+from graphflow.dims import (
+    Dim,
+    SymDim,
+    add,
+    as_known_size,
+    equal,
+    floordiv,
+    fresh,
+    never_negative,
+    same,
+    sub,
+)
 from graphflow.errors import AttributeValueError, InvalidArgumentError, ShapeError
 from graphflow.lowering import Composite
 from graphflow.opdef import Attr, ErrorSample, Infer, RunError, Sample, TensorType
@@ -183,7 +194,7 @@ def _split_v_type(c: Infer) -> list[TensorType]:
     axis = c.axis(c.attrs["axis"], shape.rank)
     if c.value(1) is None:
         return _split_shapes(c, axis, [fresh() for _ in range(num)])
-    sizes = c.value(1).tolist()  # type: ignore[union-attr]  # checked above
+    sizes = _one_left_over(c.value(1).tolist())  # type: ignore[union-attr]  # checked above
     whole = shape.sizes[axis]
     problem = f"the sizes {sizes} do not add up to {whole}, the size of axis {axis} of {c.show(0)}"
     if any(isinstance(d, int) and d < -1 for d in sizes) or sizes.count(-1) > 1:
@@ -199,6 +210,20 @@ def _split_v_type(c: Infer) -> list[TensorType]:
     elif equal(total, whole) is False:
         raise c.error(problem)
     return _split_shapes(c, axis, sizes)
+
+
+def _one_left_over(sizes: list[Any]) -> list[Any]:
+    """Sizes whose only symbol that may be −1 is −1: either way it is what is left over.
+
+    Several such symbols become sizes of which nothing is known.
+    """
+    maybe = [i for i, d in enumerate(sizes) if isinstance(d, SymDim) and not never_negative(d)]
+    for i in maybe:
+        if -1 in sizes:
+            sizes[i] = as_known_size(sizes[i])
+        else:
+            sizes[i] = -1 if len(maybe) == 1 else fresh()
+    return sizes
 
 
 def _split_v_reference(

@@ -20,6 +20,7 @@ from graphflow.ops import state
 from graphflow.ops.graph_functions import init_scope
 from graphflow.ops.initial_value import guarded, remember
 from graphflow.ops.variable_counter import count_up_to
+from graphflow.ops.variable_slice import variable_slice
 from graphflow.scopes import GraphKeys
 from graphflow.shapes import UNKNOWN_SHAPE, TensorShape, as_shape
 from graphflow.tensor import Operation, Tensor
@@ -334,6 +335,10 @@ class Variable(Arithmetic):
     def scatter_nd_sub(self, indices: Any, updates: Any, name: str | None = None) -> Tensor:
         """Subtracts from the elements or slices at `indices` [..., K]; gives the new value."""
         return state.scatter_nd_sub(self, indices, updates, name=name)
+
+    def __getitem__(self, key: Any) -> Tensor:
+        """`value[key]`; `v[key].assign(new)` sets that part of the variable."""
+        return variable_slice(self, key)
 
     # ---- what Python asks -------------------------------------------------------------------
 

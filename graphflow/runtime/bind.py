@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.dims import SymDim, symbol
+from graphflow.dims import SymDim, evaluate_dim, symbol
 from graphflow.dtypes import DType, array_dtype, can_feed, to_array
 from graphflow.errors import FeedError, GraphError, GraphflowError
 from graphflow.graph import Graph
@@ -117,7 +117,7 @@ def _as_array(tensor: Tensor, value: Any) -> np.ndarray:
         source = array_dtype(array)
         if can_feed(source, target):
             return _cast(array, source, target)
-        return to_array(value, target)
+        return to_array(array, target)
     except (GraphflowError, ValueError) as error:
         raise FeedError(f"Session.run: cannot feed {_described(tensor)}: {error}") from None
 
@@ -155,3 +155,13 @@ def feed_types(
             sizes[f"{name}.{axis}"] = size
         types[tensor] = TensorType(tensor.dtype, TensorShape.of(dims))
     return types, sizes
+
+
+def known_types(
+    types: Mapping[Tensor, TensorType], sizes: dict[str, int]
+) -> dict[Tensor, TensorType]:
+    """The types of the feeds with the numbers that their symbols have now."""
+    return {
+        tensor: TensorType(kind.dtype, TensorShape.of(
+            evaluate_dim(d, sizes) for d in kind.shape.sizes))
+        for tensor, kind in types.items()}

@@ -33,7 +33,7 @@ from graphflow.ops.variables import Variable
 from graphflow.scopes import GraphKeys
 from graphflow.session import BaseSession
 from graphflow.shapes import TensorShape
-from graphflow.storage import PathLike, read_tensors, write_tensors
+from graphflow.storage import PathLike, read_tensors, remove_leftovers, write_tensors
 from graphflow.train.checkpoint_files import (
     checkpoint_exists,
     checkpoint_file,
@@ -216,6 +216,7 @@ class Saver:
                 self._next_kept += self._keep_seconds
             else:
                 remove_checkpoint(path)
+        remove_leftovers(directory or os.curdir)
 
     # ---- restoring --------------------------------------------------------------------------
 
@@ -358,4 +359,4 @@ def _shaped(value: np.ndarray, shape: TensorShape) -> np.ndarray:
     """The value in the variable's shape (they have as many elements)."""
     if shape.is_compatible_with(value.shape):
         return value
-    return value.reshape(shape.as_list())
+    return value.reshape(shape.as_list())  # type: ignore[arg-type]  # fully known, as checked

@@ -15,6 +15,7 @@ from contract_cases import assert_close, cases_of, is_differentiable, ops_that, 
 
 import graphflow.ops
 from graphflow.builder import F
+from graphflow.dtypes import array_dtype
 from graphflow.lowering import (
     Composite,
     Contraction,
@@ -93,6 +94,20 @@ def test_attributes_are_hashable_and_of_their_kind(name: str) -> None:
 
 def _works_by_element(opdef: OpDef) -> bool:
     return opdef.pointwise and "shape" not in opdef.attrs  # EnsureShape looks at the whole
+
+
+@pytest.mark.parametrize("name", ops_that(lambda o: isinstance(o.lowering, COMPUTING)))
+def test_samples_try_every_type_and_choice(name: str) -> None:
+    opdef, cases = REGISTRY[name], cases_of(REGISTRY[name])
+    for i, arg in enumerate(opdef.args):
+        end = None if arg.many else i + 1
+        tried = {array_dtype(a) for case in cases for a in case.inputs[i:end]}
+        missing = [t.name for t in arg.types if t not in tried]
+        assert not missing, f"no sample has {arg.name} as {', '.join(missing)}"
+    for key, attr in opdef.attrs.items():
+        choices = {True, False} if attr.kind == "bool" else set(attr.choices)
+        missing = choices - {case.attrs[key] for case in cases}
+        assert not missing, f"no sample has {key} as {missing}"
 
 
 @pytest.mark.parametrize("name", ops_that(_works_by_element))

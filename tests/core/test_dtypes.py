@@ -70,6 +70,9 @@ def test_the_type_that_a_constant_gets(value, expected):
     (1, gf.float32, 1.0), (1, gf.uint8, 1), ([1, 2], gf.complex64, [1, 2]),
     (np.arange(3), gf.float32, [0, 1, 2]), (np.float64(0.5), gf.float32, 0.5),
     ([], gf.int32, []), (255, gf.uint8, 255), (1.5, gf.bfloat16, 1.5), (2**63, gf.uint64, 2**63),
+    (True, gf.float32, 1.0), ([True, False], gf.int64, [1, 0]), (True, gf.complex64, 1),
+    (np.array([2.0, -1.0]), gf.int32, [2, -1]), (np.float64(2.0), gf.int32, 2),
+    (np.array([0.0, 0.5]), gf.bool, [False, True]), (np.arange(3), gf.bool, [False, True, True]),
 ])
 def test_a_constant_of_a_given_type(value, dtype, expected):
     tensor = gf.constant(value, dtype)
@@ -81,7 +84,8 @@ def test_a_constant_of_a_given_type(value, dtype, expected):
 @pytest.mark.parametrize("value, dtype, problem", [
     (1.5, gf.int32, "1.5 of type float32 to int32"), (256, gf.uint8, r"outside \[0, 255\]"),
     (-1, gf.uint8, "outside"), ("a", gf.float32, "holds text"), (1, gf.string, "string"),
-    (1j, gf.float32, "imaginary"), (True, gf.float32, "bool"), (1, gf.bool, "not a bool"),
+    (1j, gf.float32, "imaginary"), (1, gf.bool, "not a bool"), (2.0, gf.int32, "is a float"),
+    ([1, 2.0], gf.int64, "is a float"), (np.array([1.5]), gf.int32, "has a fraction"),
     (2**40, gf.int32, "outside"), ([[1, 2], [3]], gf.float32, "lengths"),
     ([1, None], gf.float32, "NoneType None"), (None, gf.float32, "None"),
     ({"a": 1}, gf.float32, "dict"),
@@ -120,7 +124,8 @@ def test_which_feeds_are_cast():
     for i, source in enumerate(order):
         for j, target in enumerate(order):
             simpler = i <= j or (source.is_integer and target.is_integer)
-            assert can_feed(source, target) == simpler
+            truth = target.is_bool and not source.is_complex
+            assert can_feed(source, target) == (simpler or truth)
     assert not can_feed(gf.string, gf.float32) and not can_feed(gf.float32, gf.string)
 
 

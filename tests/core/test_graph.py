@@ -236,22 +236,23 @@ def test_a_wide_graph_is_walked_once(graph):
 def test_tensors_are_handles(graph):
     x = gf.placeholder(gf.float32, [None, 3], name="x")
     assert (x.name, x.op.type, x.value_index, x.graph) == ("x:0", "Placeholder", 0, graph)
-    assert {x: 1}[x] == 1 and x != gf.identity(x) and x == x  # noqa: PLR0124
     y = x * 2.0
+    assert {x: 1}[x] == 1 and x != y
     assert x.consumers() == [y.op] and y.op.inputs[0] is x and y.op.outputs == (y,)
-    assert y.op.get_attr is not None and x.op.get_attr("dtype") is gf.float32
+    assert x.op.get_attr("dtype") is gf.float32
     with pytest.raises(ValueError, match="has no attribute 'axis'; it has"):
         x.op.get_attr("axis")
 
 
 @pytest.mark.parametrize("use, fix", [
     (bool, "gf.cond"), (len, r"x\.shape\[0\]"), (list, "gf.unstack"), (np.array, "Session.run"),
-    (np.sum, "Session.run"), (float, "Session.run"), (int, "Session.run"), (range, "Session.run"),
-    (lambda x: x and True, "gf.cond"), (lambda x: 1 in x, "gf.unstack"),
+    (np.sum, "Session.run"), (float, "Session.run"), (int, "Session.run"),
+    (range, "Session.run"),
+    (lambda x: x and True, "gf.cond"), (lambda x: 1.0 if x > 2.0 else 0.0, "gf.cond"),
 ])
 def test_a_tensor_has_no_value_while_the_graph_is_built(use, fix):
     x = gf.placeholder(gf.float32, [3], name="x")
-    with pytest.raises(TypeError, match=f"Tensor 'x:0'.*{fix}"):
+    with pytest.raises(TypeError, match=f"Tensor '.*{fix}"):
         use(x)
 
 

@@ -32,7 +32,7 @@ def test_names_of_operators_and_functions():
     names = [(x + 1).op.name, (x - 1).op.name, (x * 2).op.name, (x / 2).op.name,
              (x // 2).op.name, (x % 2).op.name, (x**2).op.name, (-x).op.name, abs(x).op.name]
     assert names == ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "Neg", "Abs"]
-    assert gf.math.div_no_nan(x, x).op.name == "div_no_nan"
+    assert gf.math.divide_no_nan(x, x).op.name == "div_no_nan"
     assert gf.squared_difference(x, x).op.name == "SquaredDifference"
     assert gf.add_n([x, x], name="total").op.name == "total"
 

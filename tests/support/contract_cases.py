@@ -106,7 +106,8 @@ def _with_other_indices(cases: Sequence[Case]) -> list[Case]:
         types = [case.opdef.arg(i).types for i in range(len(case.inputs))]
         other = [a.astype({4: np.int64, 8: np.int32}[a.itemsize]) if t == dt.INDICES else a
                  for a, t in zip(case.inputs, types)]
-        if any(a is not b for a, b in zip(other, case.inputs)):
+        fits = all(np.array_equal(a, b) for a, b in zip(other, case.inputs) if a is not b)
+        if fits and any(a is not b for a, b in zip(other, case.inputs)):
             found.append(replace(case, inputs=tuple(other)))
     return found
 

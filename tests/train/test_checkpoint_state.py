@@ -43,12 +43,14 @@ def test_text_is_tensorflows(tmp_path: Path) -> None:
         'all_model_checkpoint_paths: "/data/m-2"\n')
 
 
-def test_text_that_tensorflow_wrote_is_read(tmp_path: Path) -> None:
-    # Written by tf.compat.v1.train.update_checkpoint_state of TensorFlow 2.21.
+@pytest.mark.parametrize("accented", ["é", "\\303\\251"], ids=["as it is", "escaped"])
+def test_text_that_tensorflow_wrote_is_read(tmp_path: Path, accented: str) -> None:
+    # Written by tf.compat.v1.train.update_checkpoint_state of TensorFlow 2.21; older versions of
+    # its text format escape what is not ASCII.
     (tmp_path / "checkpoint").write_text(
-        'model_checkpoint_path: "caf\\303\\251 \\"x\\"-2"\n'
+        f'model_checkpoint_path: "caf{accented} \\"x\\"-2"\n'
         'all_model_checkpoint_paths: "a\\\\b"\n'
-        'all_model_checkpoint_paths: "caf\\303\\251 \\"x\\"-2"\n'
+        f'all_model_checkpoint_paths: "caf{accented} \\"x\\"-2"\n'
         'all_model_checkpoint_timestamps: 1.5\n'
         'all_model_checkpoint_timestamps: 1700000000.25\n'
         'last_preserved_timestamp: 12.0\n')
@@ -130,7 +132,7 @@ def test_mistakes(tmp_path: Path) -> None:
         update_checkpoint_state(tmp_path / "gone", "m")
 
 
-# ---- files and readers ---------------------------------------------------------------------------
+# ---- files and readers --------------------------------------------------------------------------
 
 
 def test_files(tmp_path: Path) -> None:

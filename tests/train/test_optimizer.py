@@ -194,7 +194,7 @@ def test_a_subclass_with_resource_methods_only() -> None:
         np.testing.assert_array_equal(sess.run(rows), [[1.0], [-1.0]])
 
 
-# ---- mistakes ------------------------------------------------------------------------------------
+# ---- mistakes -----------------------------------------------------------------------------------
 
 
 def optimizer() -> tf.train.Optimizer:

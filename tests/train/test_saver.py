@@ -1,4 +1,4 @@
-"""Saver: what is written comes back, by name, in part, or with a clear list of what does not fit."""
+"""Saver: what is written comes back, by name, in part, or with a list of what does not fit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def initialised(sess: tf.Session) -> tf.Session:
     return sess
 
 
-# ---- there and back ------------------------------------------------------------------------------
+# ---- there and back -----------------------------------------------------------------------------
 
 
 def test_save_and_restore(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_saved_values_do_not_change_later(tmp_path: Path) -> None:
         np.testing.assert_array_equal(sess.run(v), [1.0, 2.0])
 
 
-# ---- which checkpoints are kept ------------------------------------------------------------------
+# ---- which checkpoints are kept -----------------------------------------------------------------
 
 
 def test_max_to_keep(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_other_state_file(tmp_path: Path) -> None:
     assert tf.train.latest_checkpoint(tmp_path, "newest") == str(tmp_path / "m")
 
 
-# ---- making a Saver ------------------------------------------------------------------------------
+# ---- making a Saver -----------------------------------------------------------------------------
 
 
 def test_deferred_and_empty(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_what_is_not_a_variable() -> None:
         tf.train.Saver([v], defer_build=True)
 
 
-# ---- mistakes ------------------------------------------------------------------------------------
+# ---- mistakes -----------------------------------------------------------------------------------
 
 
 def test_uninitialised_variables_are_named(tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ def test_paths_that_cannot_be_used(tmp_path: Path) -> None:
             saver.save(sess, tmp_path / "checkpoint")
         with pytest.raises(ValueError, match="Can't load save_path when it is None"):
             saver.restore(sess, None)
-        with pytest.raises(ValueError, match="The passed save_path is not a valid checkpoint: .*m"):
+        with pytest.raises(ValueError, match="save_path is not a valid checkpoint: .*m"):
             saver.restore(sess, tmp_path / "m")
         with pytest.raises(ValueError, match=r"latest_checkpoint\(directory\)"):
             saver.restore(sess, tmp_path)

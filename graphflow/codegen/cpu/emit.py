@@ -27,6 +27,7 @@ from graphflow.codegen.cpu.scalars import (
 )
 from graphflow.dtypes import DType
 from graphflow.errors import ProgramError
+from graphflow.loop_ir.affine import stride
 from graphflow.loop_ir.expr import Expr, walk
 from graphflow.loop_ir.nest import (
     Begin,
@@ -231,11 +232,15 @@ class _KernelEmitter:
         where = None if store.where is None else self.value(store.where)
         vector = self.vector
         if vector is None or not self._depends(store.offset, vector.number):
+            offset = self.value(store.offset)
             with _guarded(b, where):
-                pointer = b.gep(self.buffers[store.buffer], [self.value(store.offset)])
+                pointer = b.gep(self.buffers[store.buffer], [offset])
+                if store.combine is not None:
+                    old = self._from_memory(self.scalar, b.load(pointer), dtype)
+                    value = EMIT[store.combine](self.scalar, _Typed(dtype), old, value)
                 b.store(self._to_memory(self.scalar, value, dtype), pointer)
             return
-        if _stride(store.offset, vector.number) != 1 or where is not None:
+        if stride(store.offset, vector.number) != 1 or where is not None or store.combine:
             raise ProgramError("kernel: a store in a lanes loop must be contiguous.")
         lanes = Lanes(b, vector.width)
         memory = self._to_memory(lanes, self._spread_if_vector(value), dtype)
@@ -423,7 +428,7 @@ class _KernelEmitter:
             return self._from_memory(self.scalar, b.load(b.gep(pointer, [offset])), dtype)
         vector = self.vector
         assert vector is not None
-        if _stride(node.args[0], vector.number) == 1:
+        if stride(node.args[0], vector.number) == 1:
             offset = self.value(node.args[0], base=True)
             memory = self._load_vector(b.gep(pointer, [offset]), lanes, dtype, vector)
         else:
@@ -482,6 +487,14 @@ class _KernelEmitter:
         return self._changing[expr]
 
 
+class _Typed:
+    """What an emitter asks of a node, for a combining store."""
+
+    def __init__(self, dtype: DType) -> None:
+        self.dtype = dtype
+        self.args = (self,)
+
+
 class _guarded:
     """`with _guarded(builder, condition)`: what is emitted inside runs if the condition holds."""
 
@@ -532,30 +545,3 @@ def _changed(body: tuple[Any, ...]) -> list[int]:
         elif isinstance(statement, Loop):
             found.update((n, None) for n in _changed(statement.body))
     return list(found)
-
-
-def _stride(expr: Expr, number: int) -> int | None:
-    """How far an offset moves when the index moves by one; None if that is not one constant."""
-    strides: dict[Expr, Any] = {}
-    for node in walk(expr):
-        strides[node] = _node_stride(node, number, strides)
-    return strides[expr]
-
-
-def _node_stride(node: Expr, number: int, strides: dict[Expr, Any]) -> int | None:
-    if node.op == "index":
-        return 1 if node.attr == number else 0
-    parts = [strides[a] for a in node.args]
-    if all(p == 0 for p in parts):
-        return 0
-    if any(p is None for p in parts):
-        return None
-    if node.op == "add":
-        return parts[0] + parts[1]
-    if node.op == "sub":
-        return parts[0] - parts[1]
-    if node.op == "mul":
-        for p, other in ((parts[0], node.args[1]), (parts[1], node.args[0])):
-            if p and other.op == "const":
-                return p * other.attr
-    return None

@@ -1,0 +1,136 @@
+"""What the CPU back end can compile, and what is cheap to compute twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphflow.codegen.cpu.scalars import emits
+from graphflow.codegen.elements import Elements
+from graphflow.errors import GraphflowError
+from graphflow.loop_ir import b
+from graphflow.loop_ir.expr import Expr, walk
+from graphflow.loop_ir.nest import Begin, Fold, Loop, Statement, Store, Update
+from graphflow.lowering import (
+    Contraction,
+    Gather,
+    Generate,
+    Join,
+    Leaf,
+    Pointwise,
+    Reduce,
+    Scatter,
+    Sizes,
+    View,
+    Window,
+)
+from graphflow.program import Node
+
+try:
+    from graphflow.loop_ir.approximations import expand
+except ImportError:
+    def expand(expr: Expr) -> Expr:
+        """Nothing is expanded where there are no expansions."""
+        return expr
+
+LEAVES = {"load", "accumulator", "index", "size", "const", "arg"}
+CHEAP_OPS = 6
+KERNEL_KINDS = (Pointwise, Generate, View, Gather, Reduce, Contraction, Window, Join, Scatter,
+                Sizes)
+
+
+class Capabilities:
+    """Answers about nodes, remembered."""
+
+    def __init__(self) -> None:
+        self._complaints: dict[Node, str | None] = {}
+        self._cheap: dict[Node, bool] = {}
+
+    def is_leaf(self, node: Node) -> bool:
+        """True for values that exist before the program runs."""
+        return isinstance(node.opdef.lowering, Leaf)
+
+    def complaint(self, node: Node) -> str | None:
+        """Why a node cannot be compiled, or None."""
+        if node not in self._complaints:
+            self._complaints[node] = self._examine(node)
+        return self._complaints[node]
+
+    def _examine(self, node: Node) -> str | None:
+        lowering = node.opdef.lowering
+        if not isinstance(lowering, KERNEL_KINDS):
+            return f"{type(lowering).__name__} ops have no kernel"
+        for value in (*node.inputs, *node.outputs):
+            if value.dtype.is_complex or value.dtype.is_string:
+                return f"{value.dtype.name} is not compiled yet"
+            if value.shape.rank is None:
+                return "its rank is not known"
+        try:
+            exprs = self._probe(node)
+        except (GraphflowError, TypeError, ValueError, AttributeError, IndexError,
+                OverflowError) as error:
+            return f"its lowering needs known sizes ({type(error).__name__}: {error})"
+        foreign = {n.op for n in walk(*exprs) if not emits(n.op) and n.op not in LEAVES}
+        foreign |= {n.op for n in walk(*exprs) if n.op in _INTEGER_ONLY and n.dtype.is_floating}
+        return f"{', '.join(sorted(foreign))} is not compiled yet" if foreign else None
+
+    def _probe(self, node: Node) -> list[Expr]:
+        """The node's scalar expressions, expanded."""
+        lowering = node.opdef.lowering
+        elements = Elements(lambda v: v not in node.outputs)
+        if isinstance(lowering, (Pointwise, Generate, View, Gather)):
+            index = tuple(b.index(k) for k in range(len(node.outputs[0].shape.sizes)))
+            return [expand(elements.computed(v, index)) for v in node.outputs]
+        if isinstance(lowering, (Reduce, Window)):
+            ctx = elements.context(node)
+            x = b.index(0)
+            element = elements.element(
+                node.inputs[0], tuple(x for _ in node.inputs[0].shape.sizes))
+            init = lowering.init(b, ctx)
+            lifted = lowering.lift(b, element, x, ctx)
+            merged = lowering.combine(b, lifted, lifted)
+            finish = lowering.finish(b, tuple(lifted), x, ctx)
+            finish = finish if isinstance(finish, tuple) else (finish,)
+            return [expand(x) for x in (*init, *lifted, *merged, *finish)]
+        return []
+
+    def cheap(self, node: Node) -> bool:
+        """True if computing the node again costs no more than reading it."""
+        if node not in self._cheap:
+            lowering = node.opdef.lowering
+            if isinstance(lowering, Pointwise):
+                args = [b.arg(i, v.dtype) for i, v in enumerate(node.inputs)]
+                made = lowering.body(b, *args, **node.attrs)
+                made = made if isinstance(made, tuple) else (made,)
+                ops = [n for n in walk(*map(expand, made)) if n.op not in LEAVES]
+                self._cheap[node] = len(ops) <= CHEAP_OPS and len(node.inputs) <= 1
+            else:
+                self._cheap[node] = isinstance(lowering, View) and lowering.fill is None
+        return self._cheap[node]
+
+    def expanded(self, body: tuple[Statement, ...]) -> tuple[Statement, ...]:
+        """Statements whose expressions hold basic ops only."""
+        return tuple(_expanded(s) for s in body)
+
+
+_INTEGER_ONLY = {"floordiv", "mod", "truncdiv", "truncmod"}
+
+
+def _expanded(statement: Statement) -> Statement:
+    def pairs(items: Any) -> tuple:
+        return tuple((n, expand(x)) for n, x in items)
+
+    if isinstance(statement, Loop):
+        return Loop(statement.number, statement.extent,
+                    tuple(_expanded(s) for s in statement.body), statement.lanes)
+    if isinstance(statement, Store):
+        where = None if statement.where is None else expand(statement.where)
+        return Store(statement.buffer, expand(statement.offset), expand(statement.value), where,
+                     statement.combine)
+    if isinstance(statement, Begin):
+        return Begin(pairs(statement.accumulators))
+    if isinstance(statement, Update):
+        return Update(pairs(statement.accumulators))
+    return Fold(
+        statement.number, statement.extent, statement.into, statement.right,
+        tuple(map(expand, statement.lifted)), tuple(map(expand, statement.merged)),
+        tuple(map(expand, statement.identity)), statement.lanes)

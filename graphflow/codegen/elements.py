@@ -1,0 +1,220 @@
+"""Values as functions of their index: what a kernel computes when it needs one element.
+
+`Elements` gives, for a value and an index, the scalar expression of that element: a load if the
+value lies in a buffer, else the body of the op that makes it, with the elements of its inputs in
+place (that is fusion). One `Elements` belongs to one kernel and collects its buffers and sizes.
+With a `Frame`, indices are those of its merged axes, the same for every value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphflow.codegen.frames import Frame
+from graphflow.dims import Dim, SymDim
+from graphflow.dtypes import DType
+from graphflow.dtypes import int64 as int64_dtype
+from graphflow.errors import ProgramError
+from graphflow.loop_ir import b
+from graphflow.loop_ir.expr import Expr
+from graphflow.loop_ir.nest import BufferParameter, load
+from graphflow.lowering import Gather, Generate, LoweringContext, Pointwise, View
+from graphflow.program import Node, Value
+
+Index = tuple[Any, ...]
+
+
+class NotCompilable(ProgramError):
+    """A node has no kernel (yet); the message says why."""
+
+
+def int64(value: Any) -> Expr:
+    """An index expression from an int or an expression."""
+    return value if isinstance(value, Expr) else b.const(int(value), int64_dtype)
+
+
+class Elements:
+    """The elements of values, inside one kernel.
+
+    Attributes:
+      loads: values that lie in buffers, in the order of the kernel's parameters.
+      written: values that the kernel stores to, likewise.
+      sizes: the run-time sizes, by parameter number.
+    """
+
+    def __init__(self, stored: Callable[[Value], bool], frame: Frame | None = None) -> None:
+        self._stored = stored
+        self._frame = frame
+        self.parameters: list[tuple[Value, bool]] = []
+        self._numbers: dict[tuple[Value, bool], int] = {}
+        self.sizes: list[Dim] = []
+        self._loops = 0
+        self._memo: dict[tuple[Value, Index], Expr] = {}
+
+    # ---- parameters -------------------------------------------------------------------------
+
+    def size(self, dim: Dim) -> Expr:
+        """The size as an expression: 0 and 1 are constants, all else run-time parameters."""
+        if not isinstance(dim, SymDim) and dim in (0, 1):
+            return int64(dim)
+        if dim not in self.sizes:
+            self.sizes.append(dim)
+        return b.size(self.sizes.index(dim))
+
+    def buffer(self, value: Value, written: bool = False) -> int:
+        """The parameter number of a stored value."""
+        key = (value, written)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.parameters)
+            self.parameters.append(key)
+        return self._numbers[key]
+
+    def buffer_parameters(self) -> tuple[BufferParameter, ...]:
+        return tuple(BufferParameter(v.dtype, w) for v, w in self.parameters)
+
+    def loop(self) -> int:
+        """A new loop number."""
+        self._loops += 1
+        return self._loops - 1
+
+    # ---- elements ---------------------------------------------------------------------------
+
+    def shape(self, value: Value) -> tuple[Any, ...]:
+        """The sizes of a value as ints and expressions."""
+        return tuple(self.size(d) for d in value.shape.sizes)
+
+    def offset(self, value: Value, index: Index) -> Expr:
+        """The position of an element in a row-major buffer."""
+        total: Expr | None = None
+        sizes: Sequence[Dim] = value.shape.sizes
+        if self._frame is not None:
+            full = self._frame.patterns[value]
+            index = tuple(i for i, f in zip(index, full) if f)
+            sizes = [d for d, f in zip(self._frame.sizes, full) if f]
+        for i, dim in zip(index, sizes):
+            total = int64(i) if total is None else _plus(_times(total, self.size(dim)), int64(i))
+        return int64(0) if total is None else total
+
+    def element(self, value: Value, index: Index) -> Expr:
+        """The element of `value` at `index`."""
+        key = (value, index)
+        if key not in self._memo:
+            self._memo[key] = self._make(value, index)
+        return self._memo[key]
+
+    def _make(self, value: Value, index: Index) -> Expr:
+        node = value.node
+        if node.opdef.name == "Const" and node.attrs["value"].array.size == 1:
+            return _literal(node.attrs["value"].array.reshape(())[()], value.dtype)
+        if self._stored(value):
+            return load(self.buffer(value), self.offset(value, index), value.dtype)
+        return self._by_op(value, index)
+
+    def _by_op(self, value: Value, index: Index) -> Expr:
+        node = value.node
+        lowering = node.opdef.lowering
+        if isinstance(lowering, Pointwise):
+            return self._pointwise(node, lowering, value, index)
+        if isinstance(lowering, Generate):
+            return self._generate(node, lowering, value, index)
+        if isinstance(lowering, View):
+            return self._view(node, lowering, index)
+        if isinstance(lowering, Gather):
+            source = lowering.source(index, self.loader(node), self.context(node))
+            return self.element(node.inputs[0], self.clamped(node.inputs[0], source))
+        raise NotCompilable(f"{node.opdef.name} has no element function")
+
+    def computed(self, value: Value, index: Index) -> Expr:
+        """The element, computed by its op even if the value is stored elsewhere later."""
+        key = (value, index)
+        if key not in self._memo:
+            self._memo[key] = self._by_op(value, index)
+        return self._memo[key]
+
+    def literal(self, value: Any, dtype: DType) -> Expr:
+        """A constant, from a Python number or an expression."""
+        return _literal(value, dtype)
+
+    def context(self, node: Node) -> LoweringContext:
+        """What the node's lowering functions are told."""
+        return LoweringContext(
+            tuple(self.shape(v) for v in node.inputs), tuple(self.shape(v) for v in node.outputs),
+            tuple(v.dtype for v in node.inputs), tuple(v.dtype for v in node.outputs),
+            node.attrs)
+
+    def loader(self, node: Node) -> Callable[[int, Index], Expr]:
+        """`load(k, index)` for indirect lowerings: an integer input as int64."""
+        def read(k: int, index: Index) -> Expr:
+            return b.cast(self.element(node.inputs[k], tuple(index)), int64_dtype)
+
+        return read
+
+    def _pointwise(
+        self, node: Node, lowering: Pointwise, value: Value, index: Index
+    ) -> Expr:
+        inputs = [self.element(v, self.broadcast(index, v)) for v in node.inputs]
+        made = lowering.body(b, *inputs, **node.attrs)
+        made = made if isinstance(made, tuple) else (made,)
+        return made[value.index]
+
+    def broadcast(self, index: Index, value: Value) -> Index:
+        """The index into an input that broadcasts to where `index` points."""
+        if self._frame is not None:
+            return index
+        sizes = value.shape.sizes
+        tail = index[len(index) - len(sizes):]
+        return tuple(0 if d == 1 else i for i, d in zip(tail, sizes))
+
+    def _generate(
+        self, node: Node, lowering: Generate, value: Value, index: Index
+    ) -> Expr:
+        scalars = [self.element(node.inputs[k], ()) for k in lowering.scalars]
+        made = lowering.body(b, self.offset(value, index), *scalars, **node.attrs)
+        return made if isinstance(made, Expr) else made[value.index]
+
+    def _view(self, node: Node, lowering: View, index: Index) -> Expr:
+        ctx = self.context(node)
+        source = tuple(lowering.source(index, ctx))
+        x = node.inputs[0]
+        if lowering.fill is None:
+            return self.element(x, source)
+        inside = self.inside(source, self.shape(x))
+        picked = self.element(x, self.clamped(x, source))
+        fill = _literal(lowering.fill(ctx), x.dtype)
+        return picked if inside is None else b.select(inside, picked, fill)
+
+    def clamped(self, value: Value, index: Sequence[Any]) -> Index:
+        """The index, moved to the nearest element that exists."""
+        return tuple(
+            b.max(b.min(int64(i), self.size(d) - 1), 0) for i, d in zip(index, value.shape.sizes))
+
+    def inside(self, index: Sequence[Any], sizes: Sequence[Any]) -> Expr | None:
+        """The condition that an index lies in the sizes."""
+        condition: Expr | None = None
+        for i, n in zip(index, sizes):
+            here = b.logical_and(b.ge(int64(i), 0), b.lt(int64(i), int64(n)))
+            condition = here if condition is None else b.logical_and(condition, here)
+        return condition
+
+
+def _plus(x: Expr, y: Expr) -> Expr:
+    if y.op == "const" and y.attr == 0:
+        return x
+    return y if x.op == "const" and x.attr == 0 else x + y
+
+
+def _times(x: Expr, y: Expr) -> Expr:
+    if y.op == "const" and y.attr == 1:
+        return x
+    if x.op == "const" and x.attr == 0:
+        return x
+    return y if x.op == "const" and x.attr == 1 else x * y
+
+
+def _literal(value: Any, dtype: DType) -> Expr:
+    if isinstance(value, Expr):
+        return value
+    if dtype.is_floating:
+        return b.const(float(value), dtype)
+    return b.const(bool(value) if dtype.is_bool else int(value), dtype)
