@@ -28,7 +28,7 @@ from graphflow.compat import (
     enable_eager_execution,
     executing_eagerly,
 )
-from graphflow.custom_gradient import RegisterGradient, custom_gradient
+from graphflow.custom_gradient import RegisterGradient, custom_gradient, identity_n
 from graphflow.dims import Dimension
 from graphflow.dtypes import (
     DType,
@@ -62,7 +62,7 @@ from graphflow.graph import (
     reset_default_graph,
 )
 from graphflow.indexed_slices import IndexedSlices
-from graphflow.ops.arg_reduction import argmax, argmin
+from graphflow.ops.arg_reduction import arg_max, arg_min, argmax, argmin
 from graphflow.ops.arithmetic import (
     abs,
     accumulate_n,
@@ -78,6 +78,7 @@ from graphflow.ops.arithmetic import (
     subtract,
 )
 from graphflow.ops.broadcasting import broadcast_to
+from graphflow.ops.cases import case, switch_case
 from graphflow.ops.casting import (
     bitcast,
     cast,
@@ -148,6 +149,7 @@ from graphflow.ops.comparison import (
 )
 from graphflow.ops.complex import angle, complex, conj, imag, real
 from graphflow.ops.control_flow import cond, while_loop
+from graphflow.ops.cumulative import cumprod, cumsum
 from graphflow.ops.division import (
     div,
     div_no_nan,
@@ -205,6 +207,7 @@ from graphflow.ops.graph_functions import (
     set_random_seed,
 )
 from graphflow.ops.host import numpy_function, py_func
+from graphflow.ops.identity_matrix import eye
 from graphflow.ops.initializers import (
     Constant as constant_initializer,
 )
@@ -251,8 +254,11 @@ from graphflow.ops.leaves import (
 )
 from graphflow.ops.masking import boolean_mask
 from graphflow.ops.matmul import matmul, tensordot
+from graphflow.ops.meshgrid import meshgrid
+from graphflow.ops.norms import norm
 from graphflow.ops.one_hot import one_hot
 from graphflow.ops.padding import pad
+from graphflow.ops.partitioning import dynamic_partition, dynamic_stitch
 from graphflow.ops.printing import print_identity as Print
 from graphflow.ops.printing import print_operation as print
 from graphflow.ops.random import random_normal, random_shuffle, random_uniform, truncated_normal
@@ -269,6 +275,8 @@ from graphflow.ops.reduction import (
     reduce_sum,
 )
 from graphflow.ops.reshaping import ensure_shape, expand_dims, reshape, squeeze
+from graphflow.ops.reversing import reverse
+from graphflow.ops.reversing import reverse as reverse_v2
 from graphflow.ops.rounding import ceil, floor, rint, round
 from graphflow.ops.scattering import (
     scatter_nd,
@@ -392,50 +400,52 @@ __all__ = [
     "VariableAggregation", "VariableScope", "VariableSynchronization", "VariableV1", "abs",
     "accumulate_n", "acos", "acosh", "add", "add_check_numerics_ops", "add_n",
     "add_to_collection", "add_to_collections", "all_variables", "angle", "approximate_equal",
-    "argmax", "argmin", "as_dtype", "asin", "asinh", "assert_equal", "assert_greater",
-    "assert_greater_equal", "assert_integer", "assert_less", "assert_less_equal",
-    "assert_near", "assert_negative", "assert_non_negative", "assert_non_positive",
-    "assert_none_equal", "assert_positive", "assert_proper_iterable", "assert_rank",
-    "assert_rank_at_least", "assert_rank_in", "assert_same_float_dtype", "assert_scalar",
-    "assert_type", "assert_variables_initialized", "assign", "assign_add", "assign_sub",
-    "atan", "atan2", "atanh", "batch_gather", "bfloat16", "bitcast", "bitwise", "bool",
-    "boolean_mask", "broadcast_dynamic_shape", "broadcast_static_shape", "broadcast_to",
-    "cast", "ceil", "check_numerics", "clip_by_average_norm", "clip_by_global_norm",
-    "clip_by_norm", "clip_by_value", "colocate_with", "compat", "complex", "complex128",
-    "complex64", "concat", "cond", "conj", "constant", "constant_initializer", "container",
-    "control_dependencies", "convert_to_tensor", "cos", "cosh", "count_nonzero", "count_up_to",
-    "custom_gradient", "data", "debugging", "device", "digamma", "disable_eager_execution",
-    "disable_v2_behavior", "div", "div_no_nan", "divide", "double", "dtypes",
+    "arg_max", "arg_min", "argmax", "argmin", "as_dtype", "asin", "asinh", "assert_equal",
+    "assert_greater", "assert_greater_equal", "assert_integer", "assert_less",
+    "assert_less_equal", "assert_near", "assert_negative", "assert_non_negative",
+    "assert_non_positive", "assert_none_equal", "assert_positive", "assert_proper_iterable",
+    "assert_rank", "assert_rank_at_least", "assert_rank_in", "assert_same_float_dtype",
+    "assert_scalar", "assert_type", "assert_variables_initialized", "assign", "assign_add",
+    "assign_sub", "atan", "atan2", "atanh", "batch_gather", "bfloat16", "bitcast", "bitwise",
+    "bool", "boolean_mask", "broadcast_dynamic_shape", "broadcast_static_shape",
+    "broadcast_to", "case", "cast", "ceil", "check_numerics", "clip_by_average_norm",
+    "clip_by_global_norm", "clip_by_norm", "clip_by_value", "colocate_with", "compat",
+    "complex", "complex128", "complex64", "concat", "cond", "conj", "constant",
+    "constant_initializer", "container", "control_dependencies", "convert_to_tensor", "cos",
+    "cosh", "count_nonzero", "count_up_to", "cumprod", "cumsum", "custom_gradient", "data",
+    "debugging", "device", "digamma", "disable_eager_execution", "disable_v2_behavior", "div",
+    "div_no_nan", "divide", "double", "dtypes", "dynamic_partition", "dynamic_stitch",
     "enable_eager_execution", "ensure_shape", "equal", "erf", "erfc", "errors",
-    "executing_eagerly", "exp", "expand_dims", "expm1", "fill", "float16", "float32",
+    "executing_eagerly", "exp", "expand_dims", "expm1", "eye", "fill", "float16", "float32",
     "float64", "floor", "floor_div", "floordiv", "floormod", "gather", "gather_nd",
     "get_collection", "get_collection_ref", "get_default_graph", "get_default_session",
     "get_local_variable", "get_seed", "get_variable", "get_variable_scope", "global_norm",
     "global_variables", "global_variables_initializer", "glorot_normal_initializer",
     "glorot_uniform_initializer", "gradients", "greater", "greater_equal", "group", "half",
-    "hessians", "identity", "imag", "init_scope", "initialize_all_variables",
+    "hessians", "identity", "identity_n", "imag", "init_scope", "initialize_all_variables",
     "initialize_local_variables", "initialize_variables", "initializers", "int16", "int32",
     "int64", "int8", "is_finite", "is_inf", "is_nan", "is_non_decreasing", "is_numeric_tensor",
     "is_strictly_increasing", "is_variable", "is_variable_initialized", "less", "less_equal",
     "lgamma", "lin_space", "linalg", "linspace", "local_variables",
     "local_variables_initializer", "log", "log1p", "log_sigmoid", "logging", "logical_and",
     "logical_not", "logical_or", "logical_xor", "manip", "math", "matmul", "matrix_transpose",
-    "maximum", "minimum", "mod", "model_variables", "moving_average_variables", "multiply",
-    "name_scope", "negative", "newaxis", "nn", "no_op", "no_regularizer", "not_equal",
-    "numpy_function", "one_hot", "ones", "ones_initializer", "ones_like", "op_scope", "pad",
-    "parallel_stack", "placeholder", "placeholder_with_default", "polygamma", "pow", "print",
-    "py_func", "random", "random_normal", "random_normal_initializer", "random_shuffle",
-    "random_uniform", "random_uniform_initializer", "range", "rank", "real", "realdiv",
-    "reciprocal", "reduce_all", "reduce_any", "reduce_logsumexp", "reduce_max", "reduce_mean",
-    "reduce_min", "reduce_prod", "reduce_sum", "register_tensor_conversion_function",
-    "report_uninitialized_variables", "reset_default_graph", "reshape", "rint", "round",
-    "rsqrt", "saturate_cast", "scalar_mul", "scatter_add", "scatter_div", "scatter_max",
-    "scatter_min", "scatter_mul", "scatter_nd", "scatter_nd_add", "scatter_nd_sub",
-    "scatter_nd_update", "scatter_sub", "scatter_update", "segment_max", "segment_mean",
-    "segment_min", "segment_prod", "segment_sum", "set_random_seed", "shape", "shape_n",
-    "sigmoid", "sign", "sin", "sinh", "size", "slice", "split", "sqrt", "square",
+    "maximum", "meshgrid", "minimum", "mod", "model_variables", "moving_average_variables",
+    "multiply", "name_scope", "negative", "newaxis", "nn", "no_op", "no_regularizer", "norm",
+    "not_equal", "numpy_function", "one_hot", "ones", "ones_initializer", "ones_like",
+    "op_scope", "pad", "parallel_stack", "placeholder", "placeholder_with_default",
+    "polygamma", "pow", "print", "py_func", "random", "random_normal",
+    "random_normal_initializer", "random_shuffle", "random_uniform",
+    "random_uniform_initializer", "range", "rank", "real", "realdiv", "reciprocal",
+    "reduce_all", "reduce_any", "reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min",
+    "reduce_prod", "reduce_sum", "register_tensor_conversion_function",
+    "report_uninitialized_variables", "reset_default_graph", "reshape", "reverse",
+    "reverse_v2", "rint", "round", "rsqrt", "saturate_cast", "scalar_mul", "scatter_add",
+    "scatter_div", "scatter_max", "scatter_min", "scatter_mul", "scatter_nd", "scatter_nd_add",
+    "scatter_nd_sub", "scatter_nd_update", "scatter_sub", "scatter_update", "segment_max",
+    "segment_mean", "segment_min", "segment_prod", "segment_sum", "set_random_seed", "shape",
+    "shape_n", "sigmoid", "sign", "sin", "sinh", "size", "slice", "split", "sqrt", "square",
     "squared_difference", "squeeze", "stack", "stop_gradient", "strided_slice", "string",
-    "subtract", "tan", "tanh", "tensor_scatter_add", "tensor_scatter_nd_add",
+    "subtract", "switch_case", "tan", "tanh", "tensor_scatter_add", "tensor_scatter_nd_add",
     "tensor_scatter_nd_sub", "tensor_scatter_nd_update", "tensor_scatter_sub",
     "tensor_scatter_update", "tensordot", "test", "tile", "to_bfloat16", "to_complex128",
     "to_complex64", "to_double", "to_float", "to_int32", "to_int64", "train",

@@ -119,6 +119,7 @@ class SymDim(Dimension):
 
     __slots__ = ("terms", "_hash")
     terms: tuple[tuple[Monomial, int], ...]
+    _hash: int
 
     def __new__(cls, terms: tuple[tuple[Monomial, int], ...]) -> SymDim:
         self = object.__new__(cls)
@@ -245,6 +246,15 @@ def symbol(name: str) -> SymDim:
     return SymDim(((((name, 1),), 1),))
 
 
+def symbol_name(dim: SymDim) -> str:
+    """The name of a size that is one symbol; "" for any other expression."""
+    (monomial, coefficient), *others = dim.terms
+    if others or coefficient != 1 or len(monomial) != 1 or monomial[0][1] != 1:
+        return ""
+    atom = monomial[0][0]
+    return atom if isinstance(atom, str) else ""
+
+
 def fresh() -> SymDim:
     """A size that nothing is known of, different from all others."""
     return symbol(f"?{next(_serial)}")
@@ -263,13 +273,8 @@ _INTEGER = "?int"
 
 def as_known_size(value: Dim) -> Dim:
     """`value` as a size: what `fresh_integer` gave becomes a symbol that is never negative."""
-    if isinstance(value, SymDim) and len(value.terms) == 1:
-        (monomial, coefficient), = value.terms
-        if coefficient == 1 and len(monomial) == 1:
-            atom, power = monomial[0]
-            if power == 1 and isinstance(atom, str) and atom.startswith(_INTEGER):
-                return symbol("?" + atom.removeprefix(_INTEGER))
-    return value
+    name = symbol_name(value) if isinstance(value, SymDim) else ""
+    return symbol("?" + name.removeprefix(_INTEGER)) if name.startswith(_INTEGER) else value
 
 
 def never_negative(value: Any) -> bool:
@@ -503,6 +508,12 @@ class Assumptions:
             return None
         self.guards[(a, b)] = answer
         return answer
+
+    def ones(self) -> list[str]:
+        """The symbols that a guard says are one."""
+        return [symbol_name(a) for (a, b), answer in self.guards.items()
+                if answer and isinstance(a, SymDim) and not isinstance(b, SymDim) and b == 1
+                and symbol_name(a)]
 
     def hold_for(self, values: dict[str, int]) -> bool:
         """True if every guard has the same answer for `values`."""

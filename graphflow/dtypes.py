@@ -6,6 +6,7 @@ the tensor beside them; feeds are cast only where no information of kind is lost
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -198,8 +199,11 @@ def as_dtype(type_value: Any) -> DType:
         native = dtype.newbyteorder("=")
         if native in _BY_NUMPY:
             return _BY_NUMPY[native]
-    known = ", ".join(sorted(d.name for d in ALL))
-    raise DTypeError(f"Cannot convert {type_value!r} to a DType. Known types: {known}.")
+    known = sorted(d.name for d in ALL)
+    near = difflib.get_close_matches(type_value, known, 1) if isinstance(type_value, str) else []
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise DTypeError(
+        f"Cannot convert {type_value!r} to a DType.{hint} Known types: {', '.join(known)}.")
 
 
 def can_feed(source: DType, target: DType) -> bool:

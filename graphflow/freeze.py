@@ -303,9 +303,10 @@ class _Arguments:
 
     def type(self, index: int, kind: TensorType) -> TensorType:
         """The type of an argument: as first asked for, unless widened since."""
-        if self.types[index] is None:
-            self.types[index] = kind
-        return self.types[index]  # type: ignore[return-value]
+        known = self.types[index]
+        if known is None:
+            known = self.types[index] = kind
+        return known
 
 
 class _RegionTranslator:
@@ -313,8 +314,9 @@ class _RegionTranslator:
 
     def __init__(self, outer: _Translator, op: Operation) -> None:
         self.outer, self.op = outer, op
-        self.bodies: dict[str, RegionGraph] = {
-            name: op.attrs[name] for name in op.opdef.lowering.bodies}  # type: ignore[union-attr]
+        lowering = op.opdef.lowering
+        assert isinstance(lowering, Region)
+        self.bodies: dict[str, RegionGraph] = {name: op.attrs[name] for name in lowering.bodies}
 
     def translate(self) -> list[Value]:
         """The values of the operation's outputs."""
@@ -377,9 +379,10 @@ class _RegionTranslator:
         changed = False
         for i, value in enumerate(outputs[: self.op.attrs["loop_vars"]]):
             old = arguments.types[i]
-            merged = widened(old.shape, value.shape)  # type: ignore[union-attr]
-            if merged is not old.shape:  # type: ignore[union-attr]
-                arguments.types[i] = TensorType(old.dtype, merged)  # type: ignore[union-attr]
+            assert old is not None  # loop variables start with a type
+            merged = widened(old.shape, value.shape)
+            if merged is not old.shape:
+                arguments.types[i] = TensorType(old.dtype, merged)
                 changed = True
         return changed
 

@@ -150,7 +150,7 @@ def _sizes(shape: Any) -> tuple[int, ...]:
     sizes = as_shape(shape)
     if not sizes.is_fully_defined():
         raise ShapeError(f"compute_gradient: shapes must be fully known, got {sizes}.")
-    return tuple(sizes.as_list())  # type: ignore[arg-type]  # no size is None
+    return sizes.known_sizes()
 
 
 def _start_values(

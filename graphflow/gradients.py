@@ -15,7 +15,7 @@ from typing import Any
 from graphflow.builder import F
 from graphflow.dims import equal
 from graphflow.errors import DTypeError, GradientError, GraphError, describe
-from graphflow.graph import Graph, get_default_graph
+from graphflow.graph import Graph, get_default_graph, graph_for
 from graphflow.indexed_slices import IndexedSlices, concat_slices
 from graphflow.lowering import Region
 from graphflow.opdef import NotDifferentiable
@@ -62,11 +62,11 @@ def gradients(
     Method: reverse accumulation (Griewank & Walther, Evaluating Derivatives, 2008, ch. 3).
     """
     unconnected = UnconnectedGradients(unconnected_gradients)
-    y_list = [get_default_graph().convert(y) for y in as_list(ys)]
+    graph = graph_for(as_list(ys))
+    y_list = [graph.convert(y) for y in as_list(ys)]
     x_list = [as_variable_or_tensor(x) for x in as_list(xs)]
     if not y_list:
         return [None] * len(x_list)
-    graph = y_list[0].graph
     starts = as_list(grad_ys) if grad_ys is not None else [None] * len(y_list)
     if len(starts) != len(y_list):
         raise GraphError(
@@ -75,7 +75,7 @@ def gradients(
         )
     inside = [find_inside(graph, x) for x in x_list]
     stops = {t for t in (find_inside(graph, as_variable_or_tensor(s))
-                         for s in as_list(stop_gradients or [])) if t is not None}
+                         for s in as_list([] if stop_gradients is None else stop_gradients)) if t is not None}
     y_list, starts = _differentiable(y_list, starts)
     with graph.as_default(), graph.name_scope(name):
         walk = _Walk(graph, y_list, [x for x in inside if x is not None], stops)

@@ -198,7 +198,7 @@ class Graph(GraphScopes, Builder):
             site = self._site or user_site()
             tensors = self._convert_inputs(opdef, inputs, full_name, site)
             text = str(site) if site else None
-            attrs = resolve_attrs(opdef, attrs, full_name, text)
+            attrs = _with_own_sizes(opdef, resolve_attrs(opdef, attrs, full_name, text))
             types = [TensorType(t.dtype, t.shape) for t in tensors]
             check_dtypes(opdef, types, full_name, text)
             c = Infer(opdef, types, attrs, [t._symbolic for t in tensors], full_name, text)
@@ -363,6 +363,14 @@ class Graph(GraphScopes, Builder):
         if session.graph is not self:
             raise GraphError(f"{what}: the session runs another graph.")
         return session
+
+
+def _with_own_sizes(opdef: OpDef, attrs: dict[str, Any]) -> dict[str, Any]:
+    """The attributes, with unknown sizes of shapes that are this operation's alone."""
+    for key, attr in opdef.attrs.items():
+        if attr.kind == "shape" and attrs[key] is not None:
+            attrs[key] = attrs[key].renewed()
+    return attrs
 
 
 def is_read(operation: Operation) -> bool:

@@ -244,7 +244,8 @@ def _scatter(
     if lowering.base is not None:
         out = np.array(inputs[lowering.base], kind)
     else:
-        out = np.full(ctx.out_shapes[0], lowering.initial(ctx), kind)  # type: ignore[misc]
+        assert lowering.initial is not None  # the declaration gives it where there is no base
+        out = np.full(ctx.out_shapes[0], lowering.initial(ctx), kind)
     target = _index(lowering.target(grid, load, ctx), updates.shape)
     keep = np.ones(updates.shape, bool)
     if lowering.keep is not None:

@@ -453,6 +453,15 @@ def resolve_attrs(
     return resolved
 
 
+def _cast_fix(arg: Arg, dtype: DType) -> str:
+    """What to do about an input of a type that the argument does not take."""
+    usual = (dt.float32, dt.int32, dt.int64, dt.bool_)
+    target = next((d for d in usual if d in arg.types), arg.types[0])
+    if dtype.is_string or target.is_string:
+        return ""
+    return f"Use gf.cast({arg.name}, gf.{target.name})."
+
+
 def check_dtypes(
     opdef: OpDef, types: Sequence[TensorType], name: str | None, site: str | None
 ) -> None:
@@ -465,7 +474,7 @@ def check_dtypes(
             raise DTypeError(describe(
                 opdef.name, name,
                 f"{arg.name} must be one of {admitted}, got {dtype.name} {tensor_type.shape}",
-                site=site, fix=f"Use gf.cast({arg.name}, gf.{arg.types[0].name})."))
+                site=site, fix=_cast_fix(arg, dtype)))
         if arg.variable is None:
             continue
         first, expected = bound.setdefault(arg.variable, (i, dtype))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from graphflow.errors import AttributeValueError
 
-DEVICES = ("auto", "reference")
+DEVICES = ("auto", "cpu", "reference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,8 @@ class Options:
     """Settings of a session.
 
     Attributes:
-      device: `"reference"` runs the NumPy executor, `"auto"` the best that is available.
+      device: `"reference"` runs the NumPy executor; `"cpu"` compiles (in preview: what has no
+        kernel yet runs by its reference, and says so once); `"auto"` is the reference for now.
       silence: ids of warnings that are not given, such as `"graph-growth"`.
     """
 

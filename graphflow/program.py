@@ -188,9 +188,11 @@ class ProgramBuilder(Builder):
 
     Attributes:
       origin: the `Origin` that new nodes get; set by whoever translates.
+      stage: what the verifier's complaints name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stage: str = "freeze") -> None:
+        self.stage = stage
         self._interned: dict[tuple, Node] = {}
         self._nodes: list[Node] = []
         self._last_effect: Node | None = None
@@ -211,33 +213,51 @@ class ProgramBuilder(Builder):
         return self.add(opdef, self._convert_inputs(opdef, inputs), attrs).outputs
 
     def add(
-        self, opdef: OpDef, inputs: Sequence[Value], attrs: dict[str, Any]
+        self, opdef: OpDef, inputs: Sequence[Value], attrs: dict[str, Any],
+        like: Node | None = None,
     ) -> Node:
-        """One node over values of this builder, with attributes already resolved."""
+        """One node over values of this builder, with attributes already resolved.
+
+        like: a node of another Program that computes the same from the same; what is known of
+        its outputs stays known.
+        """
         inputs = tuple(inputs)
         effect = is_effect(opdef, attrs)
         key = None
         if not effect:
-            key = (opdef.name, inputs, tuple(attrs.items()))
+            key = (opdef.name, _ordered(opdef, inputs), tuple(attrs.items()))
             found = self._interned.get(key)
             if found is not None:
                 return found
-        origin = self.origin
-        where = (origin.name, origin.site) if origin else (None, None)
+        types, symbolic = self._types(opdef, inputs, attrs, like)
+        node = Node(opdef, inputs, attrs, types, symbolic, len(self._nodes),
+                    self._last_effect if effect else None)
+        self._nodes.append(node)
+        if self.origin is not None:
+            self.origins[node.serial] = self.origin
+        if key is None:
+            self._last_effect = node
+        else:
+            self._interned[key] = node
+        return node
+
+    def _types(
+        self, opdef: OpDef, inputs: tuple[Value, ...], attrs: dict[str, Any], like: Node | None
+    ) -> tuple[Sequence[TensorType], Sequence[np.ndarray | None]]:
+        """Types and symbolic values of a node's outputs: inferred, unless nothing changed."""
+        if like is not None and attrs is like.attrs and all(map(_known_alike, inputs, like.inputs)):
+            return [v.type for v in like.outputs], [v.symbolic_value for v in like.outputs]
+        where = (self.origin.name, self.origin.site) if self.origin else (None, None)
         types = [v.type for v in inputs]
         check_dtypes(opdef, types, *where)
         c = Infer(opdef, types, attrs, [v.symbolic_value for v in inputs], *where)
         out_types = opdef.infer(c)
-        node = Node(opdef, inputs, attrs, out_types, symbolic_outputs(c, out_types),
-                    len(self._nodes), self._last_effect if effect else None)
-        self._nodes.append(node)
-        if origin is not None:
-            self.origins[node.serial] = origin
-        if effect:
-            self._last_effect = node
-        else:
-            self._interned[key] = node  # type: ignore[index]  # key is set for pure nodes
-        return node
+        symbolic = symbolic_outputs(c, out_types)
+        if like is None:
+            return out_types, symbolic
+        pairs = list(zip(out_types, symbolic, like.outputs))
+        return ([TensorType(t.dtype, _refined(t.shape, old.shape)) for t, _, old in pairs],
+                [old.symbolic_value if s is None else s for _, s, old in pairs])
 
     def _convert_inputs(self, opdef: OpDef, inputs: Sequence[Any]) -> list[Value]:
         hints: dict[str, DType] = {}
@@ -291,8 +311,29 @@ class ProgramBuilder(Builder):
             {k: v for k, v in (flags or {}).items() if v.node.serial in keep},
             writes, tuple(effects),
             {n.serial: self.origins[n.serial] for n in nodes if n.serial in self.origins})
-        verify(program)
+        verify(program, self.stage)
         return program
+
+
+def _ordered(opdef: OpDef, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The inputs as they stand in the key of the intern table: x + y is y + x."""
+    if not opdef.commutative:
+        return inputs
+    first, second = sorted(inputs[:2], key=lambda v: (v.node.serial, v.index))
+    return (first, second, *inputs[2:])
+
+
+def _known_alike(a: Value, b: Value) -> bool:
+    """True if inference would see no difference between two values."""
+    return (a.dtype is b.dtype and a.symbolic_value is b.symbolic_value
+            and (a.shape is b.shape or a.shape == b.shape))
+
+
+def _refined(new: TensorShape, old: TensorShape) -> TensorShape:
+    """`old` with the sizes that `new` knows; a size keeps its symbol."""
+    if new.rank is None or old.rank is None:
+        return old if new.rank is None else new
+    return TensorShape.of(n if isinstance(n, int) else o for n, o in zip(new.sizes, old.sizes))
 
 
 def _reachable(roots: Iterable[Node]) -> set[Node]:

@@ -125,13 +125,13 @@ class ReferenceExecutable:
     ) -> tuple[list[Any], list[np.ndarray]]:
         """The slots after the run, and the arrays that others keep: feeds, variables' values."""
         slots: list[Any] = [None] * len(self._slots)
-        for value, array in zip(self.program.inputs, feeds):
-            slots[self._slots[value]] = array
+        for value, fed in zip(self.program.inputs, feeds):
+            slots[self._slots[value]] = fed
         reads = self.program.reads
         current = store.read({k: leaf.node.attrs["initial"] for k, leaf in reads.items()})
         for key, leaf in reads.items():
-            value = current[key]
-            slots[self._slots[leaf]] = self._absent(key, leaf) if value is None else value
+            array = current[key]
+            slots[self._slots[leaf]] = self._absent(key, leaf) if array is None else array
         for key, flag in self.program.flags.items():
             slots[self._slots[flag]] = np.bool_(store.has(key))
         lent = [a for a in (*feeds, *current.values()) if a is not None]
@@ -173,8 +173,7 @@ class ReferenceExecutable:
                 continue
             inputs = [slots[i] for i in step.inputs]
             if isinstance(node.opdef.lowering, Region):
-                outputs = node.opdef.reference(  # type: ignore[misc]  # regions have one
-                    self._body, step.used, inputs, node.attrs)
+                outputs = reference_of(node)(self._body, step.used, inputs, node.attrs)
             else:
                 outputs = self.compute(node, inputs)
             for slot, array in zip(step.outputs, outputs):
@@ -192,9 +191,10 @@ class ReferenceExecutable:
         for array in inputs:
             if isinstance(array, Absent):
                 raise _uninitialized(array, origin)
+        function = reference_of(node)
         try:
             with np.errstate(all="ignore"):
-                results = node.opdef.reference(*inputs, **node.attrs)  # type: ignore[misc]
+                results = function(*inputs, **node.attrs)
         except OpError:
             raise
         except RunError as error:
@@ -213,6 +213,12 @@ class ReferenceExecutable:
                 node, origin, f"{error} (input shapes {shapes})", "")) from error
         results = results if isinstance(results, (tuple, list)) else (results,)
         return [_checked(node, v, r) for v, r in zip(node.outputs, results, strict=True)]
+
+
+def reference_of(node: Node) -> Callable[..., Any]:
+    """The NumPy function of a node that is no leaf."""
+    assert node.opdef.reference is not None
+    return node.opdef.reference
 
 
 def _owns(array: np.ndarray) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from graphflow.errors import GraphError
 from graphflow.graph import Graph
 from graphflow.opdef import TensorType, lookup
+from graphflow.shapes import TensorShape
 from graphflow.tensor import Operation, Tensor
 
 
@@ -17,7 +18,8 @@ class RegionGraph(Graph):
       outer_controls: operations of the outer graph that the region waits for.
       inputs: stand-ins for the loop variables, in order.
       outputs: what the region computes.
-      iteration: stand-in for the number of the loop's iteration (loop bodies only).
+      iteration: stand-in for the number of the loop's iteration (of loops only).
+      is_condition: True for the region that tests whether a loop goes on.
     """
 
     def __init__(self, outer: Graph, scope: str = "") -> None:
@@ -28,6 +30,7 @@ class RegionGraph(Graph):
         self.inputs: list[Tensor] = []
         self.outputs: list[Tensor] = []
         self.iteration: Tensor | None = None
+        self.is_condition = False
         self.seed = outer.seed
         self._scopes.name = scope
         self._scopes.devices = outer._scopes.devices
@@ -56,9 +59,9 @@ class RegionGraph(Graph):
             self.captures[outer_tensor] = inner
         return inner
 
-    def stand_in(self, tensor: Tensor, name: str, shape: object = None) -> Tensor:
+    def stand_in(self, tensor: Tensor, name: str, shape: TensorShape | None = None) -> Tensor:
         """A leaf of this region that stands for an outer tensor (of another shape if given)."""
-        kind = TensorType(tensor.dtype, tensor.shape if shape is None else shape)  # type: ignore[arg-type]
+        kind = TensorType(tensor.dtype, tensor.shape if shape is None else shape)
         with self.fresh_scopes(), self.name_scope(None):
             inner = self.add_operation(
                 lookup("Capture"), (), {"type": kind, "handle": tensor.is_handle}, name,

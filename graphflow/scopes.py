@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -62,7 +63,7 @@ class _ThreadScopes(threading.local):
         self.gradient_rules: dict[str, NamedRule] = {}
 
 
-class GraphScopes:
+class GraphScopes(ABC):
     """The part of `Graph` that keeps names, scopes and collections."""
 
     def __init__(self) -> None:
@@ -74,6 +75,12 @@ class GraphScopes:
         self.seed: int | None = None
 
     root: Any
+
+    @abstractmethod
+    def as_graph_element(
+        self, obj: Any, allow_tensor: bool = True, allow_operation: bool = True
+    ) -> Any:
+        """The Tensor or Operation that `obj` stands for; see `Graph`."""
 
     # ---- names ------------------------------------------------------------------------------
 
@@ -152,7 +159,7 @@ class GraphScopes:
     def _control_operation(self, value: Any) -> Operation | None:
         value = value.as_graph_tensor() if hasattr(value, "as_graph_tensor") else value
         if isinstance(value, str):
-            value = self.as_graph_element(value)  # type: ignore[attr-defined]
+            value = self.as_graph_element(value)
         if isinstance(value, Tensor):
             value = value.op
         if not isinstance(value, Operation):

@@ -22,7 +22,6 @@ from graphflow.opdef import TensorType
 from graphflow.ops.host_state import HostState, using_host_state
 from graphflow.options import Options
 from graphflow.program import Origin
-from graphflow.reference import ReferenceExecutable
 from graphflow.regions import find_operation
 from graphflow.runtime.bind import (
     bind_feeds,
@@ -32,6 +31,7 @@ from graphflow.runtime.bind import (
     resolve_feed_key,
 )
 from graphflow.runtime.config import ConfigProto
+from graphflow.runtime.executables import Executable, make_executable
 from graphflow.runtime.fetch import FetchPlan
 from graphflow.runtime.store import VariableStore
 from graphflow.tensor import Operation, Tensor
@@ -44,7 +44,7 @@ class _Variant:
 
     __slots__ = ("assumptions", "executable")
 
-    def __init__(self, assumptions: Assumptions, executable: ReferenceExecutable) -> None:
+    def __init__(self, assumptions: Assumptions, executable: Executable) -> None:
         self.assumptions, self.executable = assumptions, executable
 
 
@@ -169,7 +169,7 @@ class BaseSession:
         tensors: Sequence[Tensor],
         operations: Sequence[Operation],
         feeds: dict[Tensor, np.ndarray],
-    ) -> ReferenceExecutable:
+    ) -> Executable:
         types, sizes = feed_types(feeds)
         key = (tuple(tensors), tuple(operations),
                tuple((t, kind.shape.rank, t.shape) for t, kind in types.items()))
@@ -195,14 +195,18 @@ class BaseSession:
         types: dict[Tensor, TensorType],
         sizes: dict[str, int],
     ) -> _Variant:
-        with assuming(Assumptions(sizes)) as assumptions:
+        assumptions = Assumptions(sizes)
+        with assuming(assumptions):
             try:
                 program = freeze(tensors, operations, types)
+                ones = dict.fromkeys(assumptions.ones(), 1)
+                if ones:  # sizes of one that broadcast: known from here on
+                    program = freeze(tensors, operations, known_types(types, ones))
             except RunShapeError:
                 # Once more with numbers for symbols: the message then shows what was fed.
                 freeze(tensors, operations, known_types(types, sizes))
                 raise
-        return _Variant(assumptions, ReferenceExecutable(program))  # type: ignore[arg-type]
+            return _Variant(assumptions, make_executable(program, self.options))
 
     # ---- variables --------------------------------------------------------------------------
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
 from graphflow.dims import (
     Dim,
     Dimension,
@@ -74,14 +72,25 @@ class TensorShape:
 
     def assert_is_fully_defined(self) -> None:
         """Raises ShapeError unless every size is known."""
-        if not self.is_fully_defined():
+        self.known_sizes()
+
+    def known_sizes(self) -> tuple[int, ...]:
+        """The sizes as ints. Raises ShapeError unless every size is known."""
+        known = tuple(d for d in self._dims or () if not isinstance(d, SymDim))
+        if self._dims is None or len(known) < len(self._dims):
             raise ShapeError(f"Shape {self} is not fully defined.")
+        return known
 
     def num_elements(self) -> int | None:
         """The number of elements, or None when it is not known."""
-        if not self.is_fully_defined():
+        if self._dims is None:
             return None
-        return int(np.prod(self.sizes, dtype=np.int64)) if self._dims else 1
+        count = 1
+        for size in self._dims:
+            if isinstance(size, SymDim):
+                return None
+            count *= size
+        return count
 
     def is_compatible_with(self, other: Any) -> bool:
         """True unless ranks or sizes are known to differ."""
@@ -109,6 +118,15 @@ class TensorShape:
             b if isinstance(a, SymDim) and (not isinstance(b, SymDim) or is_anonymous(a)) else a
             for a, b in zip(self._dims, other._dims)
         )
+
+    def renewed(self) -> TensorShape:
+        """The same known sizes; every other size a new unknown, related to nothing.
+
+        What a user calls None in a shape may be another size each time the shape is used.
+        """
+        if self._dims is None or self.is_fully_defined():
+            return self
+        return TensorShape.of(fresh() if isinstance(d, SymDim) else d for d in self._dims)
 
     def concatenate(self, other: Any) -> TensorShape:
         """The axes of this shape, then those of `other`."""

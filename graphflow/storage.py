@@ -31,7 +31,7 @@ from graphflow.errors import DataLossError, NotFoundError
 try:
     import fcntl
 except ImportError:  # Windows: leftovers of killed writers stay, harmless
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # no type says "this module or None"
 
 PathLike = str | os.PathLike[str]
 Tensors = dict[str, np.ndarray]

@@ -68,7 +68,7 @@ class Operation:
     @property
     def traceback(self) -> list[tuple[str, int]]:
         """`[(file, line)]` of the user's line that built this operation."""
-        return [tuple(self.site)] if self.site else []  # type: ignore[list-item]
+        return [(self.site.file, self.site.line)] if self.site else []
 
     @property
     def node_def(self) -> str:
@@ -147,8 +147,23 @@ class Tensor(Arithmetic):
         return self._shape
 
     def set_shape(self, shape: Any) -> None:
-        """Adds what the caller knows of the shape. Raises ShapeError if it contradicts."""
-        self._shape = self._shape.merge_with(as_shape(shape))
+        """Adds what the caller knows of the shape. Raises ShapeError if it contradicts.
+
+        As in TensorFlow, an unknown size says nothing: `y.set_shape(x.shape)` does not mean that
+        the two have the same sizes, only the same known ones.
+        """
+        other = as_shape(shape)
+        if self._shape.rank is None or other.rank is None:
+            self.narrow(other.renewed())
+            return
+        self._shape.assert_is_compatible_with(other)
+        self.narrow(TensorShape.of(
+            b if isinstance(b, int) else a
+            for a, b in zip(self._shape.sizes, other.sizes)))
+
+    def narrow(self, shape: TensorShape) -> None:
+        """Adds what graphflow itself found out, relations between sizes included."""
+        self._shape = self._shape.merge_with(shape)
 
     @property
     def symbolic_value(self) -> np.ndarray | None:
@@ -181,6 +196,13 @@ class Tensor(Arithmetic):
             "the value."
         )
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise DTypeError(
+            f"Tensor '{self.name}' does not support item assignment: tensors never change. Make a "
+            "new one with gf.where or gf.tensor_scatter_nd_update, or use a Variable v and "
+            "v[…].assign(…)."
+        )
+
     def __len__(self) -> int:
         raise DTypeError(
             f"Tensor '{self.name}' has no len(); use x.shape[0] or gf.shape(x)[0]."
@@ -201,8 +223,8 @@ class Tensor(Arithmetic):
     def __float__(self) -> float:
         raise DTypeError(f"Tensor '{self.name}' has no value; use Session.run to get it.")
 
-    __int__ = __float__  # type: ignore[assignment]
-    __index__ = __float__  # type: ignore[assignment]
+    __int__ = __float__
+    __index__ = __float__
 
     def __repr__(self) -> str:
         return f"<gf.Tensor '{self.name}' shape={self._shape} dtype={self.dtype.name}>"

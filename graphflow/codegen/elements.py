@@ -81,8 +81,8 @@ class Elements:
     # ---- elements ---------------------------------------------------------------------------
 
     def shape(self, value: Value) -> tuple[Any, ...]:
-        """The sizes of a value as ints and expressions."""
-        return tuple(self.size(d) for d in value.shape.sizes)
+        """The sizes of a value: ints where they are known, else expressions."""
+        return tuple(d if isinstance(d, int) else self.size(d) for d in value.shape.sizes)
 
     def offset(self, value: Value, index: Index) -> Expr:
         """The position of an element in a row-major buffer."""

@@ -47,6 +47,10 @@ def pattern(value: Value, shape: Sequence[Dim]) -> Pattern | None:
     return tuple(found)
 
 
+def _is_one(size: Dim) -> bool:
+    return isinstance(size, int) and size == 1
+
+
 def frame(
     shape: Sequence[Dim], values: Iterable[Value], boundaries: Iterable[int] = ()
 ) -> Frame | None:
@@ -63,15 +67,16 @@ def frame(
     cuts = set(boundaries)
     groups: list[list[int]] = []
     for axis, size in enumerate(shape):
-        last = next((a for a in reversed(groups[-1]) if shape[a] != 1), None) if groups else None
+        group = groups[-1] if groups else []
+        last = next((a for a in reversed(group) if not _is_one(shape[a])), None)
         if groups and axis not in cuts and (
-            size == 1 or last is None or all(p[axis] == p[last] for p in patterns.values())
+            _is_one(size) or last is None or all(p[axis] == p[last] for p in patterns.values())
         ):
             groups[-1].append(axis)
         else:
             groups.append([axis])
     merged = {
-        v: tuple(any(p[a] and shape[a] != 1 for a in g) for g in groups)
+        v: tuple(any(p[a] and not _is_one(shape[a]) for a in g) for g in groups)
         for v, p in patterns.items()}
     return Frame(tuple(product([shape[a] for a in g]) for g in groups),
                  tuple(map(tuple, groups)), merged)

@@ -27,6 +27,7 @@ from graphflow.codegen.nests import (
 )
 from graphflow.codegen.packing import packed_operands
 from graphflow.dims import Dim
+from graphflow.errors import GraphflowError
 from graphflow.loop_ir.nest import Kernel
 from graphflow.lowering import (
     Contraction,
@@ -251,15 +252,16 @@ class Scheduler:
 
     def _launch(self, node: Node) -> None:
         lowering = node.opdef.lowering
+        original = node
         if isinstance(lowering, (Contraction, Window)):
             self._need(node.inputs)
-        if isinstance(lowering, Contraction):
-            node = self._packed(node)
         try:
+            if isinstance(lowering, Contraction):
+                node = self._packed(node)
             launch = self._build(node)
-        except NotCompilable as error:
+        except (GraphflowError, TypeError, ValueError, AttributeError, IndexError) as error:
             self._need(node.inputs)
-            self._host(node, str(error))
+            self._host(original, f"its lowering needs known sizes ({error})")
             return
         self.steps.append(launch)
         self.stored.update((v, len(self.steps) - 1) for v in node.outputs)
@@ -323,4 +325,5 @@ class Scheduler:
 
 
 def _larger(a: Value, c: Value) -> bool:
-    return a.shape.sizes != c.shape.sizes
+    return a.shape.rank != c.shape.rank or not all(
+        x == y for x, y in zip(a.shape.sizes, c.shape.sizes))

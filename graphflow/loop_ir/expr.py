@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.dtypes import DType
+from graphflow.dtypes import DType, int64
 from graphflow.errors import ProgramError
 from graphflow.loop_ir.op_table import PYTHON_TYPE, type_error
 from graphflow.loop_ir.scalar_ops import OPS
@@ -90,10 +90,10 @@ class Expr:
         return build("sub", other, self)
 
     def __mul__(self, other: Any) -> Expr:
-        return build("mul", self, other)
+        return build("mul", _counted(self, other), _counted(other, self))
 
     def __rmul__(self, other: Any) -> Expr:
-        return build("mul", other, self)
+        return build("mul", _counted(other, self), _counted(self, other))
 
     def __truediv__(self, other: Any) -> Expr:
         return build("div", self, other)
@@ -245,6 +245,15 @@ def _attr_text(attr: Any) -> str:
 def _attr_key(attr: Any) -> Any:
     """Equal for equal bits: NaN equals itself, and 0.0 is not −0.0."""
     return _attr_text(attr) if isinstance(attr, (float, complex)) else attr
+
+
+def _counted(x: Any, other: Any) -> Any:
+    """A condition beside a number counts as 0 or 1: `size * (begin < 0)`."""
+    if not isinstance(x, Expr) or not x.dtype.is_bool:
+        return x
+    if isinstance(other, Expr):
+        return x if other.dtype.is_bool else build("cast", x, dtype=other.dtype)
+    return build("cast", x, dtype=int64) if isinstance(other, int) else x
 
 
 def _logical_or_bit(x: Expr, name: str) -> str:

@@ -32,6 +32,8 @@ class ScalarOp:
       matched_from: operands from this position on have one dtype, which a Python number among
         them takes.
       doc: one line, also the builder method's docstring.
+      basic: the op is basic, that is emitters translate it themselves, where its operands and
+        its result have these dtypes; everywhere else `approximations.expand` rewrites it.
     """
 
     name: str
@@ -40,6 +42,7 @@ class ScalarOp:
     compute: Callable[..., Any]
     matched_from: int
     doc: str
+    basic: Family = ()
 
 
 class OpTable(dict[str, ScalarOp]):
@@ -47,22 +50,22 @@ class OpTable(dict[str, ScalarOp]):
 
     def declare(
         self, name: str, arity: int, rule: TypeRule, function: Callable[..., Any], doc: str,
-        *, matched_from: int = 0,
+        *, matched_from: int = 0, basic: Family = (),
     ) -> None:
         """Adds an op whose result depends on its operands alone: `function(*operands)`."""
         self.declare_with_node(
             name, arity, rule, lambda node, environment, *operands: function(*operands), doc,
-            matched_from=matched_from,
+            matched_from=matched_from, basic=basic,
         )
 
     def declare_with_node(
         self, name: str, arity: int, rule: TypeRule, compute: Callable[..., Any], doc: str,
-        *, matched_from: int = 0,
+        *, matched_from: int = 0, basic: Family = (),
     ) -> None:
         """Adds an op that looks at its node or the environment, as leaves and casts do."""
         if name in self:
             raise ValueError(f"scalar op {name!r} is declared twice")
-        self[name] = ScalarOp(name, arity, rule, compute, matched_from, doc)
+        self[name] = ScalarOp(name, arity, rule, compute, matched_from, doc, basic)
 
 
 def same(family: Family) -> TypeRule:

@@ -143,3 +143,19 @@ def argmin(
 ) -> Any:
     """The index of the smallest element along `axis`; otherwise as `argmax`."""
     return _apply(ARG_MIN, input, axis, name, dimension, output_type)
+
+
+@op_function
+def arg_max(
+    input: Any, dimension: Any, output_type: Any = dt.int64, name: str | None = None
+) -> Any:
+    """`argmax`, with its arguments in the order of TensorFlow's old function."""
+    return _apply(ARG_MAX, input, dimension, name, None, output_type)
+
+
+@op_function
+def arg_min(
+    input: Any, dimension: Any, output_type: Any = dt.int64, name: str | None = None
+) -> Any:
+    """`argmin`, with its arguments in the order of TensorFlow's old function."""
+    return _apply(ARG_MIN, input, dimension, name, None, output_type)

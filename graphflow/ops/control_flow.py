@@ -16,7 +16,7 @@ import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import F, apply, convert, op_function
-from graphflow.dims import fresh, same
+from graphflow.dims import SymDim, fresh, same
 from graphflow.errors import (
     DTypeError,
     GraphError,
@@ -24,14 +24,13 @@ from graphflow.errors import (
     UnimplementedError,
     describe,
 )
-from graphflow.gradients import gradients
 from graphflow.graph import Graph, get_default_graph
 from graphflow.lowering import Gather, Region, Scatter
 from graphflow.opdef import Attr, Infer, RunError, TensorType
 from graphflow.ops.declare import declare
-from graphflow.ops.inline import inline, is_unrepeatable
+from graphflow.ops.inline import kept_handles, saved_tensors
 from graphflow.ops.nests import Nest
-from graphflow.regions import RegionGraph, outermost
+from graphflow.regions import RegionGraph
 from graphflow.shapes import SCALAR, UNKNOWN_SHAPE, TensorShape, as_shape
 from graphflow.tensor import Operation, Tensor
 
@@ -79,53 +78,9 @@ def _run_if(
 
 
 def _if_gradient(F: Any, op: Operation, *grads: Any) -> list[Any]:
-    results = op.attrs["results"]
-    grads = grads[:results]
-    if all(g is None for g in grads):
-        return [None] * len(op.inputs)
-    captured = op.inputs[1:]
-    wanted = [i for i, t in enumerate(captured) if t.dtype.is_differentiable]
-    seeds = [(k, g) for k, g in enumerate(grads)
-             if g is not None and op.outputs[k].dtype.is_differentiable]
-    own_then = op.attrs["saved"][0]
-    saved = {"then": op.outputs[results:results + own_then],
-             "orelse": op.outputs[results + own_then:]}
+    from graphflow.ops.cond_gradient import branch_gradients
 
-    def branch(name: str, first: int) -> Callable[[], list[Any]]:
-        def build() -> list[Any]:
-            graph = op.attrs[name]
-            inners = list(graph.captures.values())
-            outers = captured[first:first + len(inners)]
-            copies = inline(graph, dict(zip(inners, outers)), dict(
-                zip(graph.outputs[results:], saved[name])))
-            found = dict.fromkeys(wanted)
-            mine = [i for i in wanted if first <= i < first + len(inners)]
-            ys = [copies[graph.outputs[k]] for k, _ in seeds]
-            xs = [get_default_graph().own(captured[i]) for i in mine]
-            _refuse_kept_handles(op, graph, xs, ys)
-            for i, g in zip(mine, gradients(ys, xs, [g for _, g in seeds])):
-                found[i] = g
-            return [F.zeros_like(captured[i]) if found[i] is None else F.convert_to_tensor(
-                found[i]) for i in wanted]
-
-        return build
-
-    then_count = len(op.attrs["then"].captures)
-    out = cond(op.inputs[0], branch("then", 0), branch("orelse", then_count), strict=True)
-    found = dict(zip(wanted, out if isinstance(out, list) else [out]))
-    return [None] + [found.get(i) for i in range(len(captured))]
-
-
-def _refuse_kept_handles(
-    op: Operation, graph: RegionGraph, xs: Sequence[Tensor], ys: Sequence[Tensor]
-) -> None:
-    handles = [x for x in xs if x.is_handle]
-    if handles and any(g is not None for g in gradients(ys, handles)):
-        raise GraphError(describe(
-            op.type, op.name,
-            f"variable '{outermost(handles[0]).op.name}' is both assigned and differentiated inside it",
-            site=str(op.site) if op.site else None,
-            fix="Read the variable before the cond or loop, or assign to it after."))
+    return branch_gradients(op, list(grads[:op.attrs["results"]]))
 
 
 IF = declare(
@@ -161,13 +116,13 @@ def cond(
         orelse, else_nest = _trace_branch(graph, "false_fn", false_fn, scope, strict)
         _check_branches(scope, then, orelse, then_nest, else_nest)
         results = len(then.outputs)
-        saved = [_add_saved(g) for g in (then, orelse)]
+        saved = _add_saved((then, orelse))
         captured = _captured(graph, (then, orelse))
         with graph.control_dependencies([*then.outer_controls, *orelse.outer_controls]):
             op = graph.add_operation(
                 IF, [pred, *captured],
                 {"lead": 1, "then": then, "orelse": orelse, "results": results,
-                 "saved": tuple(saved)}, "If")
+                 "saved": saved}, "If")
     return then_nest.rebuild(op.outputs[:results])
 
 
@@ -214,21 +169,25 @@ def _check_branches(
                 fix=f"Use gf.cast(x, gf.{t.dtype.name}) in one of them."))
 
 
-def _add_saved(region: RegionGraph) -> int:
-    """Adds what a gradient could not recompute to the outputs; gives their number."""
-    saved = [t for op in region.get_operations() if is_unrepeatable(op) for t in op.outputs]
-    region.outputs.extend(saved)
-    return len(saved)
+def _add_saved(regions: Sequence[RegionGraph]) -> tuple[int, ...]:
+    """Adds what a gradient could not recompute to the outputs; gives the number for each region.
+
+    The condition of a loop is never recomputed; it is left as it is.
+    """
+    kept = kept_handles(regions)
+    numbers = []
+    for region in regions:
+        saved = [] if region.is_condition else saved_tensors(region, kept)
+        region.outputs.extend(saved)
+        numbers.append(len(saved))
+    return tuple(numbers)
 
 
 def _captured(graph: Graph, regions: Sequence[RegionGraph]) -> list[Tensor]:
     """The inputs that stand behind the stand-ins: values, and handles of written variables."""
-    captured = []
-    for region in regions:
-        for outer in region.captures:
-            kept = any(r.keeps_handle(outer) for r in regions)
-            captured.append(graph.read(outer) if outer.is_handle and not kept else outer)
-    return captured
+    kept = kept_handles(regions)
+    return [graph.read(outer) if outer.is_handle and outer not in kept else outer
+            for region in regions for outer in region.captures]
 
 
 # ---- while_loop ---------------------------------------------------------------------------------
@@ -237,18 +196,27 @@ def _captured(graph: Graph, regions: Sequence[RegionGraph]) -> list[Tensor]:
 def _while_type(c: Infer) -> list[TensorType]:
     body = c.attrs["body"]
     count, saved = c.attrs["loop_vars"], c.attrs["saved"]
-    variables = _loop_types(c, body, count)
+    variables = _loop_types(body, count)
     outputs = body.outputs
-    history = [TensorType(t.dtype, _stacked(t.shape)) for t in variables]
+    # Sizes that change are other unknowns in the history than after the loop.
+    history = [TensorType(t.dtype, _stacked(t.shape)) for t in _loop_types(body, count)]
     history += [TensorType(v.dtype, UNKNOWN_SHAPE) for v in outputs[count:count + saved]]
     state = [TensorType(v.dtype, v.shape) for v in outputs[count + saved:]]
     return [*variables, TensorType(dt.int64, SCALAR), *history, *state]
 
 
-def _loop_types(c: Infer, body: Any, count: int) -> list[TensorType]:
-    if isinstance(body, RegionGraph):
-        return [TensorType(t.dtype, t.shape) for t in body.inputs]
-    return [TensorType(v.dtype, v.shape) for v in body.inputs[:count]]
+def _loop_types(body: Any, count: int) -> list[TensorType]:
+    """The loop variables' types after the loop: sizes that a turn changes are new unknowns."""
+    return [TensorType(t.dtype, settled(t.shape, o.shape))
+            for t, o in zip(body.inputs[:count], body.outputs)]
+
+
+def settled(before: TensorShape, after: TensorShape) -> TensorShape:
+    """The shape of a loop variable at any turn, from its shapes before and after one."""
+    if before.rank is None or before.rank != after.rank:
+        return UNKNOWN_SHAPE
+    return TensorShape.of(
+        a if same(a, b) else fresh() for a, b in zip(before.sizes, after.sizes))
 
 
 def _stacked(shape: TensorShape) -> TensorShape:
@@ -372,11 +340,13 @@ def while_loop(
     nest = Nest(loop_vars)
     with graph.name_scope(name or "while") as scope:
         start = [convert(v) for v in nest.leaves]
-        shapes = _invariants(scope, start, shape_invariants)
-        test = _trace_condition(graph, cond, nest, start, shapes, scope, maximum_iterations)
-        step = _trace_body(graph, body, nest, start, shapes, scope)
+        shapes: Sequence[TensorShape] | None = _invariants(scope, start, shape_invariants)
+        while shapes is not None:
+            test = _trace_condition(graph, cond, nest, start, shapes, scope, maximum_iterations)
+            step = _trace_body(graph, body, nest, start, shapes, scope)
+            shapes = _changed(start, shapes, step.outputs)
         count = len(start)
-        saved = _add_saved(step)
+        _, saved = _add_saved((test, step))
         captured = _captured(graph, (test, step))
         with graph.control_dependencies([*test.outer_controls, *step.outer_controls]):
             op = graph.add_operation(
@@ -406,7 +376,32 @@ def _invariants(
             raise ShapeError(describe(
                 "while_loop", scope.rstrip("/"),
                 f"loop variable {i} starts with shape {tensor.shape}, its invariant is {shape}"))
-    return shapes
+    return [_entered(tensor.shape, shape) for tensor, shape in zip(start, shapes)]
+
+
+def _entered(start: TensorShape, invariant: TensorShape) -> TensorShape:
+    """The invariant; where it leaves a size open that the start leaves open too, that size."""
+    if start.rank is None or invariant.rank is None:
+        return invariant.renewed()
+    return TensorShape.of(
+        b if isinstance(b, int) else fresh() if isinstance(a, int) else a
+        for a, b in zip(start.sizes, invariant.sizes))
+
+
+def _changed(
+    start: Sequence[Tensor], shapes: Sequence[TensorShape], after: Sequence[Tensor]
+) -> list[TensorShape] | None:
+    """The shapes to trace again with, because a turn changes a size that was taken for the
+    start's; None if there is none."""
+    new = []
+    for tensor, shape, value in zip(start, shapes, after):
+        if shape.rank is None or tensor.shape.rank is None or value.shape.rank is None:
+            new.append(shape)
+            continue
+        new.append(TensorShape.of(
+            fresh() if d is s and isinstance(d, SymDim) and not same(d, v) else d
+            for d, s, v in zip(shape.sizes, tensor.shape.sizes, value.shape.sizes)))
+    return new if any(a != b for a, b in zip(new, shapes)) else None
 
 
 def _flat_shapes(value: Any) -> list[Any]:
@@ -416,7 +411,9 @@ def _flat_shapes(value: Any) -> list[Any]:
         return [s for key in sorted(value, key=str) for s in _flat_shapes(value[key])]
     if isinstance(value, (list, tuple)):
         return [s for item in value for s in _flat_shapes(item)]
-    raise DTypeError(f"while_loop: a shape invariant must be a TensorShape, got {value!r}.")
+    raise DTypeError(
+        f"while_loop: a shape invariant must be a TensorShape, got {value!r}. Write "
+        "shape_invariants=[gf.TensorShape([None, 3]), …], one per loop variable.")
 
 
 def _enter(
@@ -435,6 +432,7 @@ def _trace_condition(
     shapes: Sequence[TensorShape], scope: str, maximum_iterations: Any,
 ) -> RegionGraph:
     region = _enter(graph, start, shapes, scope)
+    region.is_condition = True
     with region.as_default():
         test = convert(cond(*nest.rebuild(region.inputs)))
         if test.dtype is not dt.bool_ or test.shape.rank not in (0, None):

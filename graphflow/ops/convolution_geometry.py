@@ -92,8 +92,9 @@ def window_axes(
     paddings: Any = [attrs["padding"]] * 2
     if attrs["padding"] == "EXPLICIT":
         paddings = attrs["explicit_paddings"]
-    return tuple(map(  # type: ignore[return-value]  # there are two spatial axes
-        window_axis, size, window, attrs["strides"], attrs["dilations"], paddings))
+    rows, columns = map(
+        window_axis, size, window, attrs["strides"], attrs["dilations"], paddings)
+    return rows, columns
 
 
 # ---- layouts ----------------------------------------------------------------------------------
@@ -236,7 +237,7 @@ def spatial_pair(
         given = (h, w)
     if min(given) < 1:
         raise failure(op, name, f"{argument} must be positive, got {value!r}")
-    return (given[0], given[0]) if len(given) == 1 else given  # type: ignore[return-value]
+    return given[0], given[-1]
 
 
 def _explicit_pairs(op: str, name: str | None, padding: Any, data_format: str) -> tuple:

@@ -64,27 +64,28 @@ def _public(
     opdef: OpDef, public_name: str, parameters: Sequence[str], doc: str
 ) -> Callable[..., Any]:
     """A function of the op's inputs and `name`, with the signature that its users know."""
-    if len(parameters) == 1:
-        def function(x, name=None):  # type: ignore[no-untyped-def]
-            return apply(opdef, (x,), name=name)
-    else:
-        def function(x, y, name=None):  # type: ignore[no-untyped-def]
-            return apply(opdef, (x, y), name=name)
+    def of_one(x: Any, name: str | None = None) -> Any:
+        return apply(opdef, (x,), name=name)
 
-    function = _with_names(function, parameters)
+    def of_two(x: Any, y: Any, name: str | None = None) -> Any:
+        return apply(opdef, (x, y), name=name)
+
+    function = _with_names(of_one if len(parameters) == 1 else of_two, parameters)
     function.__name__ = function.__qualname__ = public_name
     function.__doc__ = doc
-    function.opdef = opdef  # type: ignore[attr-defined]
+    vars(function)["opdef"] = opdef
     return publish(function)
 
 
-def _with_names(function: Callable[..., Any], parameters: Sequence[str]) -> Callable[..., Any]:
+def _with_names(function: Any, parameters: Sequence[str]) -> Callable[..., Any]:
     """`function` with its positional parameters renamed (as keywords too)."""
     code = function.__code__
     names = (*parameters, "name")
     renamed = code.replace(co_varnames=names + code.co_varnames[len(names):])
     function.__code__ = renamed
-    function.__signature__ = inspect.Signature([  # type: ignore[attr-defined]
+    function.__annotations__ = dict(
+        zip((*names, "return"), function.__annotations__.values()))
+    function.__signature__ = inspect.Signature([
         *(inspect.Parameter(p, inspect.Parameter.POSITIONAL_OR_KEYWORD) for p in parameters),
         inspect.Parameter("name", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None)])
     return function

@@ -63,7 +63,7 @@ def _from_shards(tables: Sequence[Any], ids: Any, strategy: str, max_norm: Any) 
     tail = tables[0].shape[1:]
     out = F.reshape(rows, F.concat([F.shape(ids), shape], 0))
     if hasattr(out, "set_shape"):
-        out.set_shape(ids.shape.concatenate(tail))
+        out.narrow(ids.shape.concatenate(tail))
     return out
 
 

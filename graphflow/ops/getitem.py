@@ -172,7 +172,7 @@ def getitem(x: Any, key: Any, name: str | None = None) -> Any:
     with scope(name, "strided_slice") as inner:
         vectors = _vectors(positions)
         out = apply(STRIDED_SLICE, (x, *vectors), positions.masks, name=inner)
-    if any(v.symbolic_value is None for v in vectors) and hasattr(out, "set_shape"):
+    if any(v.symbolic_value is None for v in vectors) and hasattr(out, "narrow"):
         _add_known_sizes(out, x, positions)
     return out
 
@@ -183,7 +183,7 @@ def _add_known_sizes(out: Any, x: Any, positions: _Positions) -> None:
     Inference sees begin, end and strides as whole vectors, which are unknown if one entry is.
     """
     try:
-        out.set_shape(_known_shape(x, positions))
+        out.narrow(_known_shape(x, positions))
     except SpecError as error:
         raise failure("StridedSlice", out.op.name, f"{error}: input {x.shape}", error.fix,
                       ShapeError) from None

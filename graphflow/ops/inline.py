@@ -1,31 +1,99 @@
-"""Copying a region's operations into the graph that is being built (for recomputation)."""
+"""Copying a region's operations into the graph that is being built (for recomputation).
+
+What a copy cannot compute again is *saved*: the region gives it as further outputs. Saved are
+the results of host functions, of assignments, the reads of variables that the region's operation
+assigns, and the results of inner conditionals and loops that hold any of these.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from graphflow.errors import GradientError, describe
 from graphflow.freeze import needed_operations
+from graphflow.gradients import gradients
 from graphflow.graph import get_default_graph, is_read
-from graphflow.lowering import Host, State
+from graphflow.lowering import Host, Region, State
 from graphflow.opdef import NotDifferentiable
 from graphflow.program import is_effect
 from graphflow.regions import RegionGraph
 from graphflow.tensor import Operation, Tensor
 
 
-def is_unrepeatable(op: Operation) -> bool:
-    """True if running a copy of `op` again could give another result: `py_func`, state.
+def _inner_regions(op: Operation) -> list[RegionGraph]:
+    return [v for v in op.attrs.values() if isinstance(v, RegionGraph)]
+
+
+def _holds_unrepeatable(op: Operation) -> bool:
+    """True for a conditional or loop with something inside that must not run again."""
+    pending = _inner_regions(op)
+    while pending:
+        region = pending.pop()
+        for inner in region.get_operations():
+            if _is_unrepeatable(inner):
+                return True
+            pending.extend(_inner_regions(inner))
+    return False
+
+
+def _is_unrepeatable(op: Operation) -> bool:
+    """True if running a copy of `op` again could give another result: `py_func`, assignments.
 
     Effects that only pass a value on (a print) are left out of copies instead.
     """
     lowering = op.opdef.lowering
     if isinstance(lowering, State):
-        handle = op.inputs[0]
-        return not is_read(op) or handle in handle.graph._writes
+        return not is_read(op)
     if isinstance(lowering, Host):
         return (not lowering.passes and is_effect(op.opdef, op.attrs)
                 and isinstance(op.opdef.grad, NotDifferentiable))
     return False
+
+
+def kept_handles(regions: Sequence[RegionGraph]) -> set[Tensor]:
+    """The outer variables that one of the regions of an operation assigns."""
+    return {outer for region in regions for outer in region.captures
+            if any(r.keeps_handle(outer) for r in regions)}
+
+
+def saved_tensors(region: RegionGraph, kept: set[Tensor]) -> list[Tensor]:
+    """What a copy of the region could not compute again."""
+    changing = {region.captures[outer] for outer in kept if outer in region.captures}
+    saved: list[Tensor] = []
+    for op in region.get_operations():
+        if isinstance(op.opdef.lowering, Region):
+            if _holds_unrepeatable(op):
+                saved.extend(op.outputs[:op.attrs.get("results", op.attrs["loop_vars"])])
+        elif _is_unrepeatable(op) or (is_read(op) and op.inputs[0] in changing):
+            saved.extend(op.outputs)
+    return saved
+
+
+def saved_reads(replaced: Mapping[Tensor, Tensor], handle: Tensor) -> list[Tensor]:
+    """Stand-ins of the saved reads of a variable that the region assigns."""
+    return [copy for t, copy in replaced.items() if is_read(t.op) and t.op.inputs[0] is handle]
+
+
+def refuse_saved_regions(
+    op: Operation, ys: Sequence[Tensor], replaced: Mapping[Tensor, Tensor]
+) -> None:
+    """Raises GradientError if `ys` depend on the saved results of an inner cond or loop."""
+    inner = {t: copy for t, copy in replaced.items()
+             if isinstance(t.op.opdef.lowering, Region) and t.dtype.is_differentiable}
+    for (t, _), g in zip(inner.items(), gradients(ys, list(inner.values())) if inner else ()):
+        if g is not None:
+            raise _not_through(t.op, op)
+
+
+def _not_through(inner: Operation, outer: Operation | None) -> GradientError:
+    around = f" inside '{outer.name}'" if outer is not None else ""
+    return GradientError(describe(
+        inner.type, inner.name,
+        f"no gradient flows through a cond or loop{around} that assigns variables or calls "
+        "py_func: it would have to run again", site=str(inner.site) if inner.site else None,
+        fix="Move these operations out of the inner cond or loop, or use gf.stop_gradient on its "
+        "result."))
 
 
 def inline(
@@ -36,7 +104,7 @@ def inline(
     bindings: stand-ins of the region → tensors. replaced: tensors of the region that are not
     computed again → tensors. Returns tensor of the region → its copy.
     """
-    graph = get_default_graph()
+    graph: Any = get_default_graph()
     copies = dict(bindings) | dict(replaced)
     for op in needed_operations(region.outputs, (), fed=copies):
         if all(t in copies for t in op.outputs):
@@ -46,11 +114,11 @@ def inline(
         if isinstance(lowering, State) or (isinstance(lowering, Host) and lowering.passes):
             copies[op.outputs[0]] = inputs[0]
             continue
+        if isinstance(lowering, Region) and _holds_unrepeatable(op):
+            raise _not_through(op, None)
         with graph.built_for(op.site):
             copy = graph.add_operation(op.opdef, inputs, op.attrs, op.name.rpartition("/")[2])
         copy.gradient_override = op.gradient_override
         for tensor, new in zip(op.outputs, copy.outputs):
-            if new.shape.is_compatible_with(tensor.shape):
-                new.set_shape(new.shape)
             copies.setdefault(tensor, new)
     return copies

@@ -110,10 +110,10 @@ def _joined_value(reference: Callable[..., np.ndarray]) -> Callable[[Infer], lis
 def _known_part(shape: TensorShape) -> np.ndarray | None:
     """Fresh integers for an input of which only the shape is known; None if that is not."""
     count = shape.num_elements()
-    if count is None or shape.rank > 1 or count > MAX_SYMBOLIC_ELEMENTS:  # type: ignore[operator]
+    if count is None or len(shape.sizes) > 1 or count > MAX_SYMBOLIC_ELEMENTS:
         return None
-    fresh_numbers = np.array([fresh_integer() for _ in range(count)], object)
-    return fresh_numbers.reshape(shape.sizes)
+    fresh_numbers = [fresh_integer() for _ in range(count)]
+    return np.array(fresh_numbers if shape.rank else fresh_numbers[0], object)
 
 
 # ---- concat ----------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from graphflow.builder import apply, convert, current, op_function, publish
 from graphflow.dims import SymDim, is_anonymous, symbol
 from graphflow.dtypes import as_dtype, bool_, to_array
 from graphflow.errors import DTypeError, ShapeError
+from graphflow.graph import Graph
 from graphflow.lowering import Host, Leaf, Pointwise
 from graphflow.opdef import (
     Attr,
@@ -160,7 +161,12 @@ def stop_gradient(input: Any, name: str | None = None) -> Any:
 @op_function
 def no_op(name: str | None = None) -> Any:
     """An operation that does nothing (but may have control inputs)."""
-    return current().add_operation(NO_OP, (), {}, name)  # type: ignore[attr-defined]
+    return _graph().add_operation(NO_OP, (), {}, name)
+
+
+def _graph() -> Graph:
+    """The graph in force: a Program has values only, so operations are made in graphs."""
+    return cast(Graph, current())
 
 
 @op_function
@@ -180,7 +186,7 @@ def group(*inputs: Any, **kwargs: Any) -> Any:
             pending.extend(reversed(item))
         elif item is not None:
             flat.append(getattr(item, "values", item) if hasattr(item, "map_dense") else item)
-    with current().control_dependencies(flat):  # type: ignore[attr-defined]
+    with _graph().control_dependencies(flat):
         return no_op(name=name or "group_deps")
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphflow.builder import F
-from graphflow.errors import GraphError, describe
 from graphflow.gradients import gradients
 from graphflow.graph import get_default_graph
-from graphflow.ops.inline import inline
-from graphflow.regions import RegionGraph, outermost
+from graphflow.ops.control_flow import settled
+from graphflow.ops.inline import inline, refuse_saved_regions, saved_reads
+from graphflow.regions import RegionGraph
 from graphflow.tensor import Operation, Tensor
 
 
@@ -60,7 +60,8 @@ def backward_loop(op: Operation, grads: Sequence[Any]) -> list[Any]:
         return [None] * len(op.inputs)
     start = [F.zeros_like(op.outputs[k]) if last[k] is None else last[k] for k in loop.variables]
     start += [F.zeros_like(_value(loop.captured[c])) for c in loop.constants]
-    invariants = [loop.body.inputs[k].shape for k in loop.variables]
+    invariants = [settled(loop.body.inputs[k].shape, loop.body.outputs[k].shape)
+                  for k in loop.variables]
     invariants += [loop.captured[c].shape for c in loop.constants]
     trips = op.outputs[n]
 
@@ -84,46 +85,52 @@ def _value(tensor: Tensor) -> Tensor:
     return tensor.graph.read(tensor) if tensor.is_handle else tensor
 
 
-def _one_turn(
-    loop: _Loop, i: Tensor, current: Sequence[Tensor], history_grads: Sequence[Any]
-) -> list[Tensor]:
+def _copied_body(
+    loop: _Loop, i: Tensor
+) -> tuple[dict[Tensor, Tensor], list[Tensor], dict[Tensor, Tensor]]:
+    """The body's tensors at iteration `i`: the copies, the loop variables, what was saved."""
     graph = get_default_graph()
-    seeds = current[:len(loop.variables)]
-    sums = current[len(loop.variables):]
     values = []
     for k, inner in enumerate(loop.body.inputs):
         value = F.history_read(loop.history(k), i)
-        value.set_shape(inner.shape)
+        value.narrow(inner.shape)
         values.append(value)
     bindings = dict(zip(loop.body.inputs, values))
     bindings |= {inner: graph.own(outer)
                  for inner, outer in zip(loop.body.captures.values(), loop.captured)}
     if loop.body.iteration is not None:
         bindings[loop.body.iteration] = i
-    replaced = {t: F.history_read(h, i) for t, h in loop.saved().items()
-                if t in loop.body.outputs[loop.count:]}
-    copies = inline(loop.body, bindings, replaced)
+    replaced = {t: F.history_read(h, i) for t, h in loop.saved().items()}
+    for tensor, value in replaced.items():
+        value.narrow(tensor.shape)
+    return inline(loop.body, bindings, replaced), values, replaced
+
+
+def _one_turn(
+    loop: _Loop, i: Tensor, current: Sequence[Tensor], history_grads: Sequence[Any]
+) -> list[Tensor]:
+    """The gradients before turn `i`, and the sums for constants, from those after it."""
+    graph = get_default_graph()
+    seeds = current[:len(loop.variables)]
+    sums = current[len(loop.variables):]
+    copies, values, replaced = _copied_body(loop, i)
     ys = [copies[loop.body.outputs[k]] for k in loop.variables]
-    xs = [values[k] for k in loop.variables]
-    xs += [graph.own(loop.captured[c]) for c in loop.constants]
-    found = gradients(ys, xs, list(seeds))
-    _refuse_handles(loop, xs, found)
+    refuse_saved_regions(loop.op, ys, replaced)
+    inners = list(loop.body.captures.values())
+    groups = [[values[k]] for k in loop.variables]
+    # A variable that the loop assigns is differentiated through its reads, as in TensorFlow 1.
+    groups += [saved_reads(replaced, inners[c]) if loop.captured[c].is_handle
+               else [graph.own(loop.captured[c])] for c in loop.constants]
+    xs = [x for group in groups for x in group]
+    found = iter(gradients(ys, xs, list(seeds)))
+    parts = [[g for g in (next(found) for _ in group) if g is not None] for group in groups]
     new = []
-    for k, x, g in zip(loop.variables, xs, found):
-        g = F.zeros_like(x) if g is None else graph.convert(g)
-        if history_grads[k] is not None:
-            g = g + F.history_read(history_grads[k], i)
-        new.append(g)
-    for total, g in zip(sums, found[len(loop.variables):]):
-        new.append(total if g is None else total + graph.convert(g))
+    for k, gs in zip(loop.variables, parts):
+        history = history_grads[k]
+        if history is not None:
+            gs = [*gs, F.history_read(history, i)]
+        new.append(F.zeros_like(values[k]) if not gs else F.add_n([graph.convert(g) for g in gs]))
+    for total, gs in zip(sums, parts[len(loop.variables):]):
+        new.append(total if not gs else F.add_n([total, *(graph.convert(g) for g in gs)]))
     return new
 
-
-def _refuse_handles(loop: _Loop, xs: Sequence[Tensor], found: Sequence[Any]) -> None:
-    for x, g in zip(xs, found):
-        if x.is_handle and g is not None:
-            raise GraphError(describe(
-                loop.op.type, loop.op.name,
-                f"variable '{outermost(x).op.name}' is both assigned and differentiated inside it",
-                site=str(loop.op.site) if loop.op.site else None,
-                fix="Read the variable before the loop, or assign to it after."))

@@ -96,12 +96,12 @@ def _dynamic_type(c: Infer) -> list[TensorType]:
     rank = c.shape(0).rank
     if rank is not None and isinstance(rows, int) and rows != rank:
         raise c.error(f"paddings is [{rows}, 2], but {c.show(0)} has {rank} axes")
-    if rank is None or c.value(1) is None:
+    paddings = c.value(1)
+    if rank is None or paddings is None:
         known = rank if rank is not None else rows if isinstance(rows, int) else None
         return [TensorType(c.dtype(0), unknown_shape(known))]
     sizes: list[Dim] = [
-        add(add(d, before), after)
-        for d, (before, after) in zip(c.shape(0).sizes, c.value(1))]  # type: ignore[arg-type]
+        add(add(d, before), after) for d, (before, after) in zip(c.shape(0).sizes, paddings)]
     return [TensorType(c.dtype(0), TensorShape.of(
         fresh() if isinstance(d, int) and d < 0 else d for d in sizes))]
 

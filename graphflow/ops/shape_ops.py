@@ -175,15 +175,16 @@ def _broadcast_args_type(c: Infer) -> list[TensorType]:
         shape = c.shape(i)
         lengths.append(None if shape.rank is None else shape.sizes[0])
     _broadcast_args_value(c)
-    known = all(isinstance(n, int) for n in lengths)
-    length = max(lengths) if known else None  # type: ignore[type-var]  # both are ints here
+    known = [n for n in lengths if isinstance(n, int)]
+    length = max(known) if len(known) == 2 else None
     return [TensorType(c.dtype(0), unknown_shape(1) if length is None else TensorShape([length]))]
 
 
 def _broadcast_args_value(c: Infer) -> list[Any]:
-    if c.value(0) is None or c.value(1) is None:
+    left, right = c.value(0), c.value(1)
+    if left is None or right is None:
         return [None]
-    x, y = (TensorShape(c.value(i).tolist()) for i in (0, 1))  # type: ignore[union-attr]
+    x, y = TensorShape(left.tolist()), TensorShape(right.tolist())
     merged = broadcast_shapes(x, y)
     if merged is None:
         raise c.error(f"shapes {x} and {y} cannot be broadcast together",

@@ -192,9 +192,10 @@ def _split_v_type(c: Infer) -> list[TensorType]:
         return [TensorType(c.dtype(0))] * num
     c.require_rank(0, at_least=1)
     axis = c.axis(c.attrs["axis"], shape.rank)
-    if c.value(1) is None:
+    given = c.value(1)
+    if given is None:
         return _split_shapes(c, axis, [fresh() for _ in range(num)])
-    sizes = _one_left_over(c.value(1).tolist())  # type: ignore[union-attr]  # checked above
+    sizes = _one_left_over(given.tolist())
     whole = shape.sizes[axis]
     problem = f"the sizes {sizes} do not add up to {whole}, the size of axis {axis} of {c.show(0)}"
     if any(isinstance(d, int) and d < -1 for d in sizes) or sizes.count(-1) > 1:

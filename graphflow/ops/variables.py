@@ -340,6 +340,12 @@ class Variable(Arithmetic):
         """`value[key]`; `v[key].assign(new)` sets that part of the variable."""
         return variable_slice(self, key)
 
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        raise DTypeError(
+            f"Variable '{self.op.name}' does not support item assignment. Use v[…].assign(value), "
+            "and run what it gives."
+        )
+
     # ---- what Python asks -------------------------------------------------------------------
 
     def __iter__(self) -> NoReturn:

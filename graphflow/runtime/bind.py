@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.dims import SymDim, evaluate_dim, symbol
+from graphflow.dims import SymDim, symbol, symbol_name
 from graphflow.dtypes import DType, array_dtype, can_feed, to_array
 from graphflow.errors import FeedError, GraphError, GraphflowError
 from graphflow.graph import Graph
@@ -158,10 +158,11 @@ def feed_types(
 
 
 def known_types(
-    types: Mapping[Tensor, TensorType], sizes: dict[str, int]
+    types: Mapping[Tensor, TensorType], sizes: Mapping[str, int]
 ) -> dict[Tensor, TensorType]:
-    """The types of the feeds with the numbers that their symbols have now."""
+    """The types of the feeds, with numbers for those symbols that `sizes` holds."""
     return {
         tensor: TensorType(kind.dtype, TensorShape.of(
-            evaluate_dim(d, sizes) for d in kind.shape.sizes))
+            sizes.get(symbol_name(d), d) if isinstance(d, SymDim) else d
+            for d in kind.shape.sizes))
         for tensor, kind in types.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -81,6 +82,7 @@ class FetchPlan:
 
 def _mapping_maker(example: Mapping) -> Callable[[dict], Any]:
     kind: Any = type(example)
-    if hasattr(example, "default_factory"):
-        return lambda items: kind(example.default_factory, items)  # type: ignore[attr-defined]
+    if isinstance(example, defaultdict):
+        factory = example.default_factory
+        return lambda items: kind(factory, items)
     return kind

@@ -21,7 +21,7 @@ from graphflow.codegen.dispatch import dispatcher
 from graphflow.codegen.memory import Lifetime, place
 from graphflow.codegen.schedule import HostStep, Launch, Schedule, Scheduler
 from graphflow.dims import SymDim, evaluate_dim
-from graphflow.lowering import Region
+from graphflow.lowering import Host, Region
 from graphflow.passes.pipeline import optimise
 from graphflow.program import Program, Value
 from graphflow.reference import ReferenceExecutable, Store
@@ -71,6 +71,12 @@ class NativeExecutable:
         self._bodies: dict[Program, Any] = {}
         self._plans: dict[tuple[int, ...], _Plan] = {}
         self._symbols = self._find_symbols()
+
+    def complaints(self) -> list[str]:
+        """What runs by its reference though it is no host step by nature."""
+        return [f"{step.node.opdef.name} runs by the NumPy reference, because {step.reason}"
+                for step in self.schedule.steps if isinstance(step, HostStep)
+                and not isinstance(step.node.opdef.lowering, (Host, Region))]
 
     # ---- what is known of sizes -------------------------------------------------------------
 

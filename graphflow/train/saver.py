@@ -198,7 +198,7 @@ class Saver:
                 operation.node_def, operation,
                 f"Saver.save: uninitialized variables: {', '.join(missing)}. Run "
                 "gf.global_variables_initializer() or restore a checkpoint first.")
-        return values  # type: ignore[return-value]  # none is missing
+        return {name: value for name, value in values.items() if value is not None}
 
     def _record(self, prefix: str, directory: str, latest_filename: str) -> None:
         """Makes `prefix` the latest checkpoint, then deletes what is no longer kept."""
@@ -359,4 +359,4 @@ def _shaped(value: np.ndarray, shape: TensorShape) -> np.ndarray:
     """The value in the variable's shape (they have as many elements)."""
     if shape.is_compatible_with(value.shape):
         return value
-    return value.reshape(shape.as_list())  # type: ignore[arg-type]  # fully known, as checked
+    return value.reshape(shape.known_sizes())

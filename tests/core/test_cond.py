@@ -231,11 +231,19 @@ def test_random_numbers_have_the_gradient_of_what_was_drawn(choose):
     np.testing.assert_allclose(value, 2.0 * g)
 
 
-def test_a_variable_both_assigned_and_differentiated_is_refused(choose):
-    v = gf.Variable(2.0, name="v")
-    y = gf.cond(choose, lambda: v.assign_add(1.0) * v, lambda: v * 1.0)
-    with pytest.raises(ValueError, match="'v' is both assigned and differentiated.*Read the var"):
-        gf.gradients(y, v)
+def test_a_variable_that_a_branch_assigns_is_differentiated_through_its_reads(choose):
+    """As in TensorFlow 1: an assignment passes nothing on, each read is the variable."""
+    v, x = gf.Variable(2.0), gf.placeholder(gf.float32, [])
+
+    def update():
+        with gf.control_dependencies([v.assign_add(1.0)]):
+            return v.read_value() * x
+
+    y = gf.cond(choose, update, lambda: v * v)
+    later = v.assign(100.0)
+    found = both([*gf.gradients(y, [v, x]), later], choose, {x: 5.0})
+    np.testing.assert_allclose(found, [[5.0, 3.0, 100.0], [200.0, 0.0, 100.0]][:1] + [
+        [200.0, 0.0, 100.0]])
 
 
 # ---- mistakes -----------------------------------------------------------------------------------

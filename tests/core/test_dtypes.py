@@ -36,6 +36,11 @@ def test_what_names_none(value):
         gf.as_dtype(value)
 
 
+def test_a_misspelt_type():
+    with pytest.raises(TypeError, match="Did you mean 'float32'"):
+        gf.placeholder("flot32")
+
+
 def test_what_a_type_tells():
     assert gf.float32.is_floating and gf.int8.is_integer and gf.uint8.is_unsigned
     assert gf.complex64.is_complex and gf.complex64.real_dtype is gf.float32

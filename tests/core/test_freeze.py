@@ -184,3 +184,46 @@ def test_unfed_placeholders_are_named_with_type_and_line(session):
             r"Built at .*test_freeze\.py:\d+\. Pass feed_dict=\{images: value\}")) as caught:
         session.run(y)
     assert caught.value.op is x.op
+
+
+# ---- what an unknown size of the user means -----------------------------------------------------
+
+
+def same_shape_object():
+    shape = gf.TensorShape([None, 3])
+    x, y = gf.placeholder(gf.float32), gf.placeholder(gf.float32)
+    x.set_shape(shape)
+    y.set_shape(shape)
+    return x, y
+
+
+def defaults_of_one_shape():
+    shape = gf.TensorShape([None, 3])
+    return [gf.placeholder_with_default(np.ones((2, 3), np.float32), shape) for _ in range(2)]
+
+
+def shape_of_another():
+    x = gf.placeholder(gf.float32, [None, 3])
+    return x, gf.placeholder(gf.float32, x.shape)
+
+
+def set_to_that_of_another():
+    x, y = gf.placeholder(gf.float32, [None, 3]), gf.placeholder(gf.float32)
+    y.set_shape(x.shape)
+    return x, y
+
+
+def ensured():
+    shape = gf.TensorShape([None, 3])
+    return [gf.ensure_shape(gf.placeholder(gf.float32), shape) for _ in range(2)]
+
+
+@pytest.mark.parametrize("make", [
+    same_shape_object, defaults_of_one_shape, shape_of_another, set_to_that_of_another, ensured])
+def test_none_is_not_the_same_size_each_time(session, make):
+    """Two tensors of shape [None, 3] may be broadcast: the gradient sums over the axis."""
+    x, y = make()
+    gradients = gf.gradients(x * y, [x, y])
+    for m, n in [(4, 1), (4, 4), (1, 3)]:
+        found = session.run(gradients, {x: np.ones((m, 3)), y: np.ones((n, 3))})
+        assert [g.shape for g in found] == [(m, 3), (n, 3)]

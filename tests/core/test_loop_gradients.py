@@ -227,16 +227,65 @@ def test_training_through_a_loop():
     assert losses[-1] < 1e-6 * losses[0]
 
 
-def test_a_variable_assigned_and_differentiated_in_a_loop_is_refused():
-    v = gf.Variable(1.0, name="v")
+def test_a_variable_that_the_loop_assigns_is_differentiated_through_its_reads():
+    """As in TensorFlow 1: an assignment passes nothing on, each read is the variable."""
+    v = gf.Variable(1.0)
 
     def body(i, a):
         with gf.control_dependencies([v.assign_add(1.0)]):
             return i + 1, a * v.read_value()
 
-    y = gf.while_loop(lambda i, a: i < 2, body, [0, gf.constant(1.0)])[1]
-    with pytest.raises(ValueError, match="'v' is both assigned and differentiated"):
-        gf.gradients(y, v)
+    y = gf.while_loop(lambda i, a: i < 3, body, [0, gf.constant(1.0)])[1]
+    g, = gf.gradients(y, v)
+    with gf.Session() as session:
+        session.run(v.initializer)
+        assert session.run([y, g, v]) == [2 * 3 * 4, 3 * 4 + 2 * 4 + 2 * 3, 4.0]
+
+
+def test_other_gradients_flow_past_assignments(x):
+    count = gf.Variable(np.zeros(3))
+
+    def body(i, a):
+        with gf.control_dependencies([count.assign_add(gf.ones([3], gf.float64))]):
+            return i + 1, a * x
+
+    y = gf.while_loop(lambda i, a: i < 3, body, [0, x])[1]
+    g, = gf.gradients(y, x)
+    with gf.Session() as session:
+        session.run(count.initializer)
+        _, gradient, runs = session.run([y, g, count], {x: POINT})
+    np.testing.assert_allclose(gradient, 4 * POINT**3)
+    assert runs.tolist() == [3, 3, 3], "the gradient assigns nothing"
+
+
+def test_effects_inside_an_inner_cond_are_not_run_again(x):
+    calls = []
+
+    def host(a):
+        calls.append(1)
+        return a
+
+    def body(i, a, k):
+        k = gf.cond(i > 0, lambda: gf.ensure_shape(gf.py_func(host, [k], gf.int64), []),
+                    lambda: k + 1)
+        return i + 1, a * x * gf.cast(k, gf.float64), k
+
+    start = [0, x, gf.constant(0, gf.int64)]
+    y = gf.while_loop(lambda i, a, k: i < 3, body, start)[1]
+    with gf.Session() as session:
+        value, g = session.run([y, gf.gradients(y, x)[0]], {x: POINT})
+    assert len(calls) == 2
+    np.testing.assert_allclose(g, 4 * value / POINT)
+
+
+def test_a_gradient_through_effects_of_an_inner_cond_is_refused(x):
+    def body(i, a):
+        return i + 1, gf.cond(i > 0, lambda: a * gf.ensure_shape(
+            gf.py_func(np.sin, [a], gf.float64), [3]), lambda: a * x)
+
+    y = gf.while_loop(lambda i, a: i < 3, body, [0, x])[1]
+    with pytest.raises(LookupError, match="If .*no gradient flows through a cond or loop.*py_func"):
+        gf.gradients(y, x)
 
 
 # ---- what does not flow -------------------------------------------------------------------------
@@ -274,8 +323,8 @@ def test_what_the_loop_does_not_use(x):
     z = gf.placeholder(gf.float64, [3])
     y = repeat(3, lambda a: a * x, x)
     assert gf.gradients(y, z) == [None]
-    i, a, b = gf.while_loop(lambda i, a, b: i < 2, lambda i, a, b: (i + 1, a * x, b + z), [0, x, z])
-    check(a, x)
+    i, a, b = gf.while_loop(
+        lambda i, a, b: i < 2, lambda i, a, b: (i + 1, a * x, b + z), [0, x, z])
     with gf.Session() as session:
         assert session.run(gf.gradients(a, z)[0], {x: POINT, z: POINT}).tolist() == [0, 0, 0]
 
@@ -330,8 +379,16 @@ def test_histories_are_kept_only_for_gradients(x):
     """The executable collects the loop variables' past only where something reads it."""
     y = repeat(3, lambda a: a * x, x)
     histories = y.op.outputs[3:5]
-    with gf.Session() as session:
+    with gf.Session(device="reference") as session:
         session.run(y, {x: POINT})
         variant, = next(iter(session._variants.values()))
     step = next(s for s in variant.executable._steps if s.node.opdef.name == "While")
     assert not any(step.used[h.index] for h in histories)
+
+
+def test_a_size_that_a_turn_changes():
+    """The first turn multiplies [3, 2] by [3, 2], the later ones [1, 2] by [3, 2]."""
+    x = gf.placeholder(gf.float64, [None, 2])
+    y = repeat(3, lambda a: gf.reduce_sum(gf.sin(a * x), 0, keepdims=True), x)
+    check(y, x, at=np.linspace(-1.0, 1.0, 6).reshape(3, 2), orders=1)
+    assert y.shape.as_list() == [None, 2]

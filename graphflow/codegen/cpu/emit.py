@@ -171,7 +171,9 @@ class _KernelEmitter:
             mask = b.icmp_signed("<", _steps(width), lanes.splat(left))
             self._enter(loop.number, b.block)
             self.indices[loop.number] = whole
+            outside = dict(self.accumulators)
             self._in_lanes(loop, whole, width, mask)
+            self.accumulators = outside
             self._leave(loop.number)
 
     def _enter(self, number: int, before: Any) -> None:
@@ -194,6 +196,7 @@ class _KernelEmitter:
         """A loop from `first` below `end`; its index and what `turn` changes are phi nodes."""
         b = self.builder
         names = [n for n in changed if n in self.accumulators]
+        outside = dict(self.accumulators)
         start = [self.accumulators[n] for n in names]
         entry, before = b.block, b.append_basic_block("before")
         inside, after = b.append_basic_block("loop"), b.append_basic_block("after")
@@ -219,6 +222,7 @@ class _KernelEmitter:
             phi.add_incoming(value, last)
         b.cbranch(b.icmp_signed("<", following, end), inside, after)
         b.position_at_end(after)
+        self.accumulators = outside
         for n, old, new in zip(names, start, final):
             merged = b.phi(old.type)
             merged.add_incoming(old, entry)
@@ -372,10 +376,16 @@ class _KernelEmitter:
             return
         scope = self.before[depth + 1]
         place = self.builder.block
-        self.builder.position_before(scope.block.terminator) if scope.block.is_terminated else (
-            self.builder.position_at_end(scope.block))
+        self._position_in(scope.block)
         scope.values[key] = self._make(node, base)
-        self.builder.position_at_end(place)
+        self._position_in(place)
+
+    def _position_in(self, block: Any) -> None:
+        """At the end of a block, but before its terminator if it has one."""
+        if block.is_terminated:
+            self.builder.position_before(block.terminator)
+        else:
+            self.builder.position_at_end(block)
 
     def _make(self, node: Expr, base: bool) -> Any:
         vector = self.vector
@@ -535,13 +545,16 @@ def _touched(body: tuple[Any, ...]) -> set[int]:
 
 
 def _changed(body: tuple[Any, ...]) -> list[int]:
-    """The accumulators that statements update."""
+    """The accumulators from outside that statements update."""
     found: dict[int, None] = {}
+    begun: set[int] = set()
     for statement in body:
-        if isinstance(statement, (Update, Begin)):
-            found.update((n, None) for n, _ in statement.accumulators)
+        if isinstance(statement, Begin):
+            begun.update(n for n, _ in statement.accumulators)
+        elif isinstance(statement, Update):
+            found.update((n, None) for n, _ in statement.accumulators if n not in begun)
         elif isinstance(statement, Fold):
-            found.update((n, None) for n in statement.into)
+            found.update((n, None) for n in statement.into if n not in begun)
         elif isinstance(statement, Loop):
-            found.update((n, None) for n in _changed(statement.body))
+            found.update((n, None) for n in _changed(statement.body) if n not in begun)
     return list(found)

@@ -29,6 +29,7 @@ MODULES = (
     "semantics_gradients",
     "semantics_nn",
     "semantics_types",
+    "semantics_arrays",
 )
 
 

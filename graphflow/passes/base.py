@@ -1,0 +1,376 @@
+"""What all passes are made of: `Pass`, `Rebuilder` and rewrite rules.
+
+There is one rewriting mechanism. A `Rebuilder` copies a Program node by node, bodies of regions
+included, and offers each node that it makes to a `rewrite` function, which gives replacement
+values or None. What a rewrite makes is offered in turn, so that one walk reaches the end of a
+chain of rules. New nodes carry the origin of the node that they replace.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from graphflow import dtypes as dt
+from graphflow.builder import using
+from graphflow.dims import SymDim, equal, is_anonymous
+from graphflow.dtypes import DType
+from graphflow.errors import ProgramError
+from graphflow.lowering import Leaf
+from graphflow.opdef import OpDef, TensorType, resolve_attrs
+from graphflow.passes.patterns import Op, solutions
+from graphflow.program import Node, Program, ProgramBuilder, Value, is_effect
+from graphflow.shapes import TensorShape
+
+MAX_CHAIN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A transformation of Programs.
+
+    Attributes:
+      name: unique; by it the pass is disabled, dumped, timed and named by the verifier.
+      phase: `canonicalise`, `stabilise`, `specialise` or `expand`.
+      run: gives a Program that computes the same; the very same object if nothing changed.
+      rules: the rewrite rules that it consists of, if it is made of rules.
+    """
+
+    name: str
+    phase: str
+    run: Callable[[Program], Program]
+    rules: tuple[Rule, ...] = ()
+
+
+# A rewrite gives None for no match, or the values that replace the node's outputs (None for an
+# output that nothing uses).
+Replacement = Value | Sequence[Value | None] | None
+Rewrite = Callable[[Node, "Rebuilder"], Replacement]
+
+
+def rebuilt(
+    program: Program, rewrite: Rewrite, stage: str, *, required: bool = False
+) -> Program:
+    """`program` with every node offered to `rewrite`; the same object if nothing changed.
+
+    stage: names the pass in complaints. required: replacements are taken even where less is known
+    of their shapes than of what they replace; otherwise such ones are left out, since facts about
+    sizes are worth more than a simpler node.
+    """
+    return _rebuilt(program, rewrite, stage, required, {})
+
+
+def _rebuilt(
+    program: Program, rewrite: Rewrite, stage: str, required: bool, bodies: dict[Program, Program]
+) -> Program:
+    first = Rebuilder(program, rewrite, stage, required, bodies, probing=True).first_change()
+    if first is None:
+        return program
+    return Rebuilder(program, rewrite, stage, required, bodies).rebuild(first)
+
+
+class Rebuilder(ProgramBuilder):
+    """Copies one Program, offering each node to `rewrite`; see `rebuilt`.
+
+    Inputs, reads, flags, writes and the order of effects stay; effects and leaves are never
+    offered. `rewrite` runs with this builder in force, so that it can be written with `F`.
+    """
+
+    def __init__(
+        self, program: Program, rewrite: Rewrite, stage: str, required: bool,
+        bodies: dict[Program, Program], probing: bool = False,
+    ) -> None:
+        super().__init__(stage)
+        self.program = program
+        self._rewrite, self._required, self._bodies = rewrite, required, bodies
+        self._probing = probing
+        self._values: dict[Value, Value] = {}
+        self._sources: dict[Value, list[Value]] = {}
+        self._simplified: dict[Node, tuple[Value | None, ...]] = {}
+        self._chain = 0
+
+    # ---- what rewrites may ask --------------------------------------------------------------
+
+    @cached_property
+    def _users(self) -> dict[Value, list[Node]]:
+        users: dict[Value, list[Node]] = {}
+        for node in self.program.nodes:
+            for value in node.inputs:
+                users.setdefault(value, []).append(node)
+        return users
+
+    @cached_property
+    def _results(self) -> Counter[Value]:
+        return Counter([*self.program.outputs, *self.program.writes.values()])
+
+    def users(self, value: Value) -> list[Node]:
+        """The nodes of the Program being copied that use what `value` stands for so far."""
+        return [n for v in self._standing_for(value) for n in self._users.get(v, ())]
+
+    def uses(self, value: Value) -> int:
+        """How often the Program being copied uses what `value` stands for, results included.
+
+        0 for values that a rewrite has just made.
+        """
+        return len(self.users(value)) + sum(self._results[v] for v in self._standing_for(value))
+
+    def _standing_for(self, value: Value) -> Sequence[Value]:
+        """The values of the Program being copied that `value` stands for."""
+        return [value] if self._probing else self._sources.get(value, ())
+
+    # ---- building ---------------------------------------------------------------------------
+
+    def apply(
+        self, opdef: OpDef, inputs: Sequence[Any], attrs: dict[str, Any], *,
+        name: str | None = None, default_name: str | None = None,
+    ) -> tuple[Value, ...]:
+        """The outputs of a node, or what stands for them after rewriting."""
+        attrs = resolve_attrs(opdef, attrs, name)
+        node = self.add(opdef, self._convert_inputs(opdef, inputs), attrs)
+        found = self._rewritten(node)
+        if any(v is None for v in found):
+            return node.outputs
+        return found  # type: ignore[return-value]  # no output is missing
+
+    def _rewritten(self, node: Node) -> tuple[Value | None, ...]:
+        """The values that stand for the outputs of a node of this builder."""
+        known = self._simplified.get(node)
+        if known is None:
+            # A rule that comes back to the node it was given leaves it as it is.
+            known = self._simplified[node] = node.outputs
+            if not (isinstance(node.opdef.lowering, Leaf) or is_effect(node.opdef, node.attrs)):
+                self._chain += 1
+                if self._chain > MAX_CHAIN:
+                    raise ProgramError(f"{self.stage}: the rewriting of {node!r} does not end.")
+                known = self._simplified[node] = self._offered(node)
+                self._chain -= 1
+        return known
+
+    def _offered(self, node: Node) -> tuple[Value | None, ...]:
+        found = self._rewrite(node, self)
+        if found is None:
+            return node.outputs
+        found = (found,) if isinstance(found, Value) else tuple(found)
+        if len(found) != len(node.outputs):
+            raise ProgramError(
+                f"{self.stage}: {node!r} has {len(node.outputs)} outputs, {len(found)} values "
+                "would replace it.")
+        pairs = [(new, old) for new, old in zip(found, node.outputs) if new is not None]
+        if not all(self._acceptable(new, old) for new, old in pairs):
+            return node.outputs
+        if not self._probing:
+            for new, old in pairs:
+                learn(new, old)
+        return found
+
+    def _acceptable(self, new: Value, old: Value) -> bool:
+        if new.dtype is not old.dtype or not new.shape.is_compatible_with(old.shape):
+            raise ProgramError(
+                f"{self.stage}: {old!r} would be replaced by {new!r}, of another type.")
+        return self._required or as_well_known(new, old)
+
+    # ---- copying ----------------------------------------------------------------------------
+
+    def first_change(self) -> int | None:
+        """The number of the first node that is rewritten; None if there is none."""
+        with using(self):
+            for i, node in enumerate(self.program.nodes):
+                self.origin = self.program.origins.get(node.serial)
+                if (any(self._body(v) is not v for v in node.attrs.values())
+                        or self._rewritten(node) != node.outputs):
+                    return i
+        return None
+
+    def rebuild(self, first: int = 0) -> Program:
+        """The rewritten copy. Nodes before number `first` are copied as they are."""
+        program = self.program
+        with using(self):
+            for i, node in enumerate(program.nodes):
+                self.origin = program.origins.get(node.serial)
+                made = self._copy(node)
+                found = made.outputs if i < first else self._rewritten(made)
+                for old, new in zip(node.outputs, found):
+                    if new is not None:
+                        self._stands_for(new, old)
+        at = self._values
+        return self.finish(
+            [at[v] for v in program.inputs], [at[v] for v in program.outputs],
+            _mapped(program.reads, at), _mapped(program.flags, at), _mapped(program.writes, at))
+
+    def _copy(self, node: Node) -> Node:
+        attrs = node.attrs
+        if any(isinstance(v, Program) for v in attrs.values()):
+            bodies = {k: self._body(v) for k, v in attrs.items()}
+            attrs = attrs if all(bodies[k] is v for k, v in attrs.items()) else bodies
+        made = self.add(node.opdef, [self._values[v] for v in node.inputs], attrs, like=node)
+        for new, old in zip(made.outputs, node.outputs):
+            learn(new, old)
+            self._stands_for(new, old)
+        return made
+
+    def _stands_for(self, new: Value, old: Value) -> None:
+        if self._values.get(old) is not new:
+            self._values[old] = new
+            self._sources.setdefault(new, []).append(old)
+
+    def _body(self, value: Any) -> Any:
+        """The rewritten body of a region; any other attribute itself."""
+        if not isinstance(value, Program):
+            return value
+        if value not in self._bodies:
+            self._bodies[value] = _rebuilt(
+                value, self._rewrite, self.stage, self._required, self._bodies)
+        return self._bodies[value]
+
+
+def op_names(program: Program) -> set[str]:
+    """The names of all ops of a Program, those of region bodies included."""
+    names = {n.opdef.name for n in program.nodes}
+    for node in program.nodes:
+        for value in node.attrs.values():
+            if isinstance(value, Program):
+                names |= op_names(value)
+    return names
+
+
+def _mapped(values: dict[str, Value], at: dict[Value, Value]) -> dict[str, Value]:
+    return {key: at[value] for key, value in values.items()}
+
+
+# ---- knowledge about values ---------------------------------------------------------------------
+
+
+def as_well_known(new: Value, old: Value) -> bool:
+    """True if `new` may stand for `old` without a fact about sizes being lost.
+
+    Each size must be the same expression, or known, or nothing but a symbol of its own, which
+    then takes the place of what is known of `old`.
+    """
+    if old.shape.rank is None:
+        return True
+    movable = not isinstance(new.node.opdef.lowering, Leaf)
+    if new.shape.rank is None:
+        return movable
+    return all(
+        isinstance(n, int) or equal(n, o) is True or (movable and is_anonymous(n))
+        for n, o in zip(new.shape.sizes, old.shape.sizes))
+
+
+def learn(new: Value, old: Value) -> None:
+    """Gives a value that was just made what is known of the equal value `old`."""
+    if isinstance(new.node.opdef.lowering, Leaf):
+        return
+    if new.symbolic_value is None:
+        new.symbolic_value = old.symbolic_value
+    if new.shape == old.shape or old.shape.rank is None:
+        return
+    if new.shape.rank is None:
+        new.shape = old.shape
+        return
+    new.shape = TensorShape.of(
+        o if isinstance(n, SymDim) and (isinstance(o, int) or is_anonymous(n)) else n
+        for n, o in zip(new.shape.sizes, old.shape.sizes))
+
+
+# ---- rules --------------------------------------------------------------------------------------
+
+
+def floats(*sizes: int, dtype: DType = dt.float32) -> TensorType:
+    """The type of an example's input."""
+    return TensorType(dtype, TensorShape(sizes))
+
+
+def ints(*sizes: int, dtype: DType = dt.int32) -> TensorType:
+    """The type of an example's input."""
+    return TensorType(dtype, TensorShape(sizes))
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A use of a rule: `build(F, *inputs)` gives what the rule rewrites; inputs have `types`."""
+
+    build: Callable[..., Any]
+    types: tuple[TensorType, ...]
+
+
+def example(build: Callable[..., Any], *types: TensorType) -> Example:
+    """An example whose inputs are float32 [3, 4] unless `types` are given."""
+    count = len(inspect.signature(build).parameters) - 1
+    return Example(build, types or (floats(3, 4),) * count)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One equation: what fits `pattern` is replaced by what `replace` gives.
+
+    Attributes:
+      name: the function's name; its docstring is the equation.
+      pattern: the left side.
+      replace: called with the captures that it has parameters for, and with `node` and
+        `rebuilder` if it asks for them; gives None where the rule does not hold.
+      parameters: the names of its parameters.
+      examples: for the test of all rules.
+      exact: True if both sides are the same to the last bit, for NaN, infinities and zeros of
+        both signs too; False if the right side is the more accurate one.
+    """
+
+    name: str
+    pattern: Op
+    replace: Callable[..., Replacement]
+    parameters: tuple[str, ...]
+    examples: tuple[Example, ...]
+    exact: bool
+
+    def __call__(self, node: Node, rebuilder: Rebuilder) -> Replacement:
+        """The replacement of `node`, or None."""
+        for found in solutions(self.pattern, node.outputs[0], {}):
+            found.update(node=node, rebuilder=rebuilder)
+            made = self.replace(**{name: found[name] for name in self.parameters})
+            if made is not None:
+                return made
+        return None
+
+
+class Rules:
+    """Collects the rules of one pass; calling it gives the decorator that adds one."""
+
+    def __init__(self, exact: bool = True) -> None:
+        self._exact = exact
+        self.rules: list[Rule] = []
+
+    def __call__(
+        self, pattern: Op, *examples: Example | Callable[..., Any], exact: bool | None = None
+    ) -> Callable[[Callable[..., Replacement]], Callable[..., Replacement]]:
+        def add(function: Callable[..., Replacement]) -> Callable[..., Replacement]:
+            self.rules.append(Rule(
+                function.__name__, pattern, function, tuple(inspect.signature(function).parameters),
+                tuple(e if isinstance(e, Example) else example(e) for e in examples),
+                self._exact if exact is None else exact))
+            return function
+
+        return add
+
+    def as_pass(self, name: str, phase: str) -> Pass:
+        """The pass that applies these rules wherever they fit, the first one that does."""
+        by_op: dict[str, list[Rule]] = {}
+        for rule in self.rules:
+            for op_name in rule.pattern.names:
+                by_op.setdefault(op_name, []).append(rule)
+
+        def rewrite(node: Node, rebuilder: Rebuilder) -> Replacement:
+            for rule in by_op.get(node.opdef.name, ()):
+                made = rule(node, rebuilder)
+                if made is not None:
+                    return made
+            return None
+
+        def run(program: Program) -> Program:
+            if by_op.keys().isdisjoint(op_names(program)):
+                return program
+            return rebuilt(program, rewrite, f"pass {name!r}")
+
+        return Pass(name, phase, run, tuple(self.rules))

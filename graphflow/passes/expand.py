@@ -1,0 +1,36 @@
+"""Composite ops become the ops that they are made of, down to those that have kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphflow.builder import F
+from graphflow.errors import GraphflowError
+from graphflow.lowering import Composite
+from graphflow.passes.base import Pass, Rebuilder, rebuilt
+from graphflow.program import Node, Program, Value
+
+
+def _expanded(node: Node, rebuilder: Rebuilder) -> tuple[Value, ...] | None:
+    """What the op's declaration says that it is made of.
+
+    A composite whose inputs have unknown ranks, and whose expansion needs to know them, stays;
+    the back end names it among what it cannot compile.
+    """
+    lowering = node.opdef.lowering
+    if not isinstance(lowering, Composite):
+        return None
+    try:
+        made: Any = lowering.expand(F, *node.inputs, **node.attrs)
+    except (GraphflowError, TypeError):
+        if any(v.shape.rank is None for v in node.inputs):
+            return None
+        raise
+    return tuple(made) if isinstance(made, (tuple, list)) else (made,)
+
+
+def _run(program: Program) -> Program:
+    return rebuilt(program, _expanded, "pass 'expand'", required=True)
+
+
+EXPAND = Pass("expand", "expand", _run)

@@ -1,0 +1,130 @@
+"""The list of passes, in order, and `optimise`, which runs them.
+
+Input: a frozen Program. Output: a Program that computes the same, made of ops that the back end
+compiles (no `Composite`). After each pass that changed something the verifier runs; its complaint
+names the pass.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from graphflow.errors import ProgramError
+from graphflow.passes.algebra import ALGEBRA
+from graphflow.passes.base import Pass
+from graphflow.passes.batch_norm import BATCH_NORM
+from graphflow.passes.dead import DEAD
+from graphflow.passes.expand import EXPAND
+from graphflow.passes.fold import FOLD
+from graphflow.passes.regions import REGIONS
+from graphflow.passes.shapes import SHAPES
+from graphflow.passes.stabilise import STABILISE
+from graphflow.passes.transposes import TRANSPOSES
+from graphflow.passes.views import VIEWS
+from graphflow.program import Program, verify
+
+_CANONICALISE = (SHAPES, FOLD, ALGEBRA, VIEWS, REGIONS, DEAD)
+
+# Neighbours of one phase are repeated together until none of them changes anything.
+PASSES: tuple[Pass, ...] = (
+    *_CANONICALISE,
+    STABILISE,     # on whole ops, before composites come apart
+    *_CANONICALISE,
+    BATCH_NORM,
+    TRANSPOSES,
+    EXPAND,
+    *_CANONICALISE,
+)
+
+MAX_ROUNDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PassRecord:
+    """One run of one pass: its time, and the number of nodes (bodies included) around it."""
+
+    name: str
+    seconds: float
+    changed: bool
+    before_nodes: int
+    after_nodes: int
+
+
+OnPass = Callable[[PassRecord, Program], None]
+
+
+def optimise(
+    program: Program,
+    disabled: Collection[str] = frozenset(),
+    on_pass: OnPass | None = None,
+    passes: Sequence[Pass] = PASSES,
+) -> Program:
+    """`program`, rewritten by `passes`; the same object if none of them changes anything.
+
+    disabled: names of passes that are left out.
+    on_pass: called after each run of a pass with its record and the Program that it gave.
+    Raises ProgramError for an unknown name, and, naming the pass, for a Program that is broken.
+    """
+    known = {p.name for p in passes}
+    unknown = sorted(set(disabled) - known)
+    if unknown:
+        raise ProgramError(f"There is no pass named {', '.join(map(repr, unknown))}. "
+                           f"The passes are {', '.join(sorted(known))}.")
+    for _, group in groupby(passes, key=lambda p: p.phase):
+        members = [p for p in group if p.name not in disabled]
+        program = _until_settled(program, members, on_pass)
+    return program
+
+
+def _until_settled(
+    program: Program, members: Sequence[Pass], on_pass: OnPass | None
+) -> Program:
+    """Runs the passes in turn until each has seen the Program without changing it."""
+    settled = 0
+    for _ in range(MAX_ROUNDS):
+        for one in members:
+            before, program = program, run_pass(one, program, on_pass)
+            settled = settled + 1 if program is before else 0
+            if settled >= len(members):
+                return program
+    return program
+
+
+def run_pass(one: Pass, program: Program, on_pass: OnPass | None = None) -> Program:
+    """One pass, timed and verified."""
+    start = time.perf_counter()
+    after = one.run(program)
+    seconds = time.perf_counter() - start
+    if after is not program:
+        _verify(program, after, f"pass {one.name!r}")
+    if on_pass is not None:
+        on_pass(PassRecord(one.name, seconds, after is not program, count_nodes(program),
+                           count_nodes(after)), after)
+    return after
+
+
+def count_nodes(program: Program) -> int:
+    """The number of nodes, those of region bodies included."""
+    return len(program.nodes) + sum(
+        count_nodes(v) for n in program.nodes for v in n.attrs.values() if isinstance(v, Program))
+
+
+def _verify(before: Program, after: Program, stage: str) -> None:
+    """Raises ProgramError unless `after` is sound and has the interface of `before`."""
+    verify(after, stage)
+    for what, old, new in (
+        ("inputs", before.inputs, after.inputs), ("outputs", before.outputs, after.outputs),
+        ("writes", tuple(before.writes.values()), tuple(after.writes.values())),
+    ):
+        if len(old) != len(new) or any(
+            a.dtype is not b.dtype or not a.shape.is_compatible_with(b.shape)
+            for a, b in zip(old, new)
+        ):
+            raise ProgramError(
+                f"After {stage}: the {what} were ({', '.join(str(v.type) for v in old)}), they "
+                f"are ({', '.join(str(v.type) for v in new)}).")
+    if before.writes.keys() != after.writes.keys() or len(before.effects) != len(after.effects):
+        raise ProgramError(f"After {stage}: writes or effects are missing or new.")
