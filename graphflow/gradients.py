@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from graphflow.builder import F
@@ -74,8 +74,9 @@ def gradients(
             "None for ones."
         )
     inside = [find_inside(graph, x) for x in x_list]
-    stops = {t for t in (find_inside(graph, as_variable_or_tensor(s))
-                         for s in as_list([] if stop_gradients is None else stop_gradients)) if t is not None}
+    stopped = [] if stop_gradients is None else as_list(stop_gradients)
+    found_stops = [find_inside(graph, as_variable_or_tensor(s)) for s in stopped]
+    stops = {t for t in found_stops if t is not None}
     y_list, starts = _differentiable(y_list, starts)
     with graph.as_default(), graph.name_scope(name):
         walk = _Walk(graph, y_list, [x for x in inside if x is not None], stops)

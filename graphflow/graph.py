@@ -62,6 +62,8 @@ class Graph(GraphScopes, Builder):
         self._reads: dict[Tensor, tuple[int, Tensor]] = {}
         self._writes: dict[Tensor, int] = {}
         self._site: Site | None = None
+        self._unfeedable: set[Tensor] = set()
+        self._unfetchable: set[Operation] = set()
 
     @property
     def root(self) -> Graph:
@@ -160,8 +162,21 @@ class Graph(GraphScopes, Builder):
         )
 
     def is_feedable(self, tensor: Tensor) -> bool:
-        """True: any tensor can be fed."""
-        return True
+        """True unless `prevent_feeding` was called: any tensor can be fed."""
+        return tensor not in self._unfeedable
+
+    def is_fetchable(self, tensor_or_op: Tensor | Operation) -> bool:
+        """True unless `prevent_fetching` was called for the operation."""
+        operation = tensor_or_op.op if isinstance(tensor_or_op, Tensor) else tensor_or_op
+        return operation not in self._unfetchable
+
+    def prevent_feeding(self, tensor: Tensor) -> None:
+        """From here on, feeding `tensor` is a FeedError."""
+        self._unfeedable.add(tensor)
+
+    def prevent_fetching(self, op: Operation) -> None:
+        """From here on, fetching the operation or one of its outputs is a FetchError."""
+        self._unfetchable.add(op)
 
     # ---- building ---------------------------------------------------------------------------
 

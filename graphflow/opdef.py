@@ -219,10 +219,7 @@ class Infer:
 
     def arg_name(self, i: int) -> str:
         """The name of input `i` in messages."""
-        args = self.opdef.args
-        if args and i >= len(args) - 1 and args[-1].many:
-            return f"{args[-1].name}[{i - len(args) + 1}]"
-        return args[i].name if i < len(args) else f"input {i}"
+        return self.opdef.arg_name(i)
 
     def show(self, i: int) -> str:
         """`x [32, 784]` for input `i`."""
@@ -321,6 +318,13 @@ class OpDef:
     def arg(self, i: int) -> Arg:
         """The argument that input `i` belongs to."""
         return self.args[min(i, len(self.args) - 1)]
+
+    def arg_name(self, i: int) -> str:
+        """What messages call input `i`: `x`, or `values[2]` where an argument stands for many."""
+        last = len(self.args) - 1
+        if i >= last >= 0 and self.args[last].many:
+            return f"{self.args[last].name}[{i - last}]"
+        return self.args[i].name if i <= last else f"input {i}"
 
     def __repr__(self) -> str:
         return f"<OpDef {self.name}>"
@@ -470,16 +474,16 @@ def check_dtypes(
     for i, tensor_type in enumerate(types):
         arg, dtype = opdef.arg(i), tensor_type.dtype
         if dtype not in arg.types:
-            admitted = ", ".join(d.name for d in arg.types)
+            admitted, shown = ", ".join(d.name for d in arg.types), opdef.arg_name(i)
             raise DTypeError(describe(
                 opdef.name, name,
-                f"{arg.name} must be one of {admitted}, got {dtype.name} {tensor_type.shape}",
-                site=site, fix=_cast_fix(arg, dtype)))
+                f"{shown} must be one of {admitted}, got {dtype.name} {tensor_type.shape}",
+                site=site, fix=_cast_fix(shown, arg, dtype)))
         if arg.variable is None:
             continue
         first, expected = bound.setdefault(arg.variable, (i, dtype))
         if dtype is not expected:
-            one, other = opdef.arg(first).name, arg.name
+            one, other = opdef.arg_name(first), opdef.arg_name(i)
             raise DTypeError(describe(
                 opdef.name, name,
                 f"inputs must have the same dtype: {one} is {expected.name}, "

@@ -245,7 +245,8 @@ class ProgramBuilder(Builder):
         self, opdef: OpDef, inputs: tuple[Value, ...], attrs: dict[str, Any], like: Node | None
     ) -> tuple[Sequence[TensorType], Sequence[np.ndarray | None]]:
         """Types and symbolic values of a node's outputs: inferred, unless nothing changed."""
-        if like is not None and attrs is like.attrs and all(map(_known_alike, inputs, like.inputs)):
+        if like is not None and attrs is like.attrs and all(
+                map(_known_alike, inputs, like.inputs)):
             return [v.type for v in like.outputs], [v.symbolic_value for v in like.outputs]
         where = (self.origin.name, self.origin.site) if self.origin else (None, None)
         types = [v.type for v in inputs]

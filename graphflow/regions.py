@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from graphflow.dims import fresh, same
 from graphflow.errors import GraphError
 from graphflow.graph import Graph
 from graphflow.opdef import TensorType, lookup
-from graphflow.shapes import TensorShape
+from graphflow.shapes import UNKNOWN_SHAPE, TensorShape
 from graphflow.tensor import Operation, Tensor
 
 
@@ -88,6 +89,14 @@ class RegionGraph(Graph):
         """True if the captured variable is written (or its flag read) here, not only read."""
         inner = self.captures.get(outer_tensor)
         return inner is not None and inner in self._writes
+
+
+def settled(before: TensorShape, after: TensorShape) -> TensorShape:
+    """The shape of a loop variable at any turn, from its shapes before and after one."""
+    if before.rank is None or before.rank != after.rank:
+        return UNKNOWN_SHAPE
+    return TensorShape.of(
+        a if same(a, b) else fresh() for a, b in zip(before.sizes, after.sizes))
 
 
 def outermost(tensor: Tensor) -> Tensor:

@@ -186,6 +186,11 @@ class GraphScopes(ABC):
         return tuple(c for c in controls if c not in direct)
 
     @contextmanager
+    def colocate_with(self, op: Any, ignore_existing: bool = False) -> Iterator[None]:
+        """Accepted for TensorFlow's sake: a session runs on one device, so it has no effect."""
+        yield
+
+    @contextmanager
     def device(self, device_name_or_function: Any) -> Iterator[None]:
         """Operations made inside carry the device string (`"/cpu:0"`), or what a function says.
 

@@ -76,6 +76,10 @@ class Operation:
         inputs = ", ".join(t.name for t in self.inputs)
         return f"{self.name} = {self.type}({inputs})"
 
+    def colocation_groups(self) -> list[bytes]:
+        """The groups of operations on one device: only the operation's own."""
+        return [b"loc:@" + self.name.encode()]
+
     def get_attr(self, name: str) -> Any:
         """The attribute `name`. Raises ValueError if the op has none."""
         try:
@@ -211,7 +215,7 @@ class Tensor(Arithmetic):
     def __iter__(self) -> Any:
         raise DTypeError(
             f"Tensor '{self.name}' cannot be iterated over while the graph is built; use "
-            "gf.unstack(x), or gf.map_fn / gf.while_loop."
+            "gf.unstack(x) or gf.while_loop."
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:

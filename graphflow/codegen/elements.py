@@ -90,6 +90,9 @@ class Elements:
         sizes: Sequence[Dim] = value.shape.sizes
         if self._frame is not None:
             full = self._frame.patterns[value]
+            if index and not full[0] and self._frame.anchored:
+                # Memory that is written anew for each row: a load must not leave the row's turn.
+                total = int64(index[0]) * 0
             index = tuple(i for i, f in zip(index, full) if f)
             sizes = [d for d, f in zip(self._frame.sizes, full) if f]
         for i, dim in zip(index, sizes):

@@ -23,11 +23,14 @@ class Frame:
       sizes: of the merged axes.
       axes: for each merged axis, the axes of the group's shape that it stands for.
       patterns: value → for each merged axis, whether the value runs along it.
+      anchored: True if kernels of this frame store to memory that later statements of the same
+        turn of the first axis load from.
     """
 
     sizes: tuple[Dim, ...]
     axes: tuple[tuple[int, ...], ...]
     patterns: dict[Value, Pattern]
+    anchored: bool = False
 
 
 def pattern(value: Value, shape: Sequence[Dim]) -> Pattern | None:

@@ -76,7 +76,7 @@ def build_reduce(
 
     def inner(kept_index: tuple[Expr, ...]) -> Body:
         index.update(zip(kept, kept_index))
-        return _fold_axes(e, node, lowering, sizes, list(reduced), index, ctx, along,
+        return fold_axes(e, node, lowering, sizes, list(reduced), index, ctx, along,
                           linear(e, kept_index, [sizes[a] for a in kept]))
 
     return over(e, [sizes[a] for a in kept], inner, lanes=not along)
@@ -90,10 +90,11 @@ def linear(e: Elements, index: Sequence[Expr], sizes: Sequence[Dim]) -> Expr:
     return int64(0) if total is None else total
 
 
-def _fold_axes(
+def fold_axes(
     e: Elements, node: Node, lowering: Reduce, sizes: Sequence[Dim], reduced: list[int],
     index: dict[int, Expr], ctx: LoweringContext, along: bool, place: Expr,
 ) -> Body:
+    """Folds input 0 over the merged axes `reduced` at one index of the kept ones; stores."""
     x = node.inputs[0]
     numbers = {a: e.loop() for a in reduced}
     index = dict(index) | {a: b.index(n) for a, n in numbers.items()}

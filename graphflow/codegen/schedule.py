@@ -11,7 +11,7 @@ more to compute again than to keep. Values that only rename memory (a reshape) a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from graphflow.codegen.capabilities import Capabilities
 from graphflow.codegen.elements import Elements, NotCompilable
@@ -26,6 +26,14 @@ from graphflow.codegen.nests import (
     build_window,
 )
 from graphflow.codegen.packing import packed_operands
+from graphflow.codegen.rows import (
+    Group,
+    Reduction,
+    RowGroup,
+    RowMerger,
+    build_rows,
+    row_frame,
+)
 from graphflow.dims import Dim
 from graphflow.errors import GraphflowError
 from graphflow.loop_ir.nest import Kernel
@@ -74,19 +82,19 @@ class HostStep:
 
 @dataclass(slots=True)
 class Schedule:
-    """Steps in order; aliases: value → the value whose memory it is."""
+    """What to run.
+
+    Attributes:
+      steps: in order.
+      aliases: value → the value whose memory it is.
+      stored: the values that have memory.
+      scratch: values that need memory for one row only, with its sizes.
+    """
 
     steps: list[Launch | HostStep]
     aliases: dict[Value, Value]
     stored: list[Value]
-
-
-@dataclass(slots=True)
-class _Group:
-    """An elementwise kernel under construction."""
-
-    shape: tuple[Dim, ...]
-    outputs: list[Value] = field(default_factory=list)
+    scratch: dict[Value, tuple[Dim, ...]]
 
 
 class Scheduler:
@@ -101,14 +109,74 @@ class Scheduler:
         self.results = {*program.outputs, *program.writes.values()}
         self.aliases: dict[Value, Value] = {}
         self.stored: dict[Value, int] = {}
-        self.steps: list[_Group | Launch | HostStep] = []
+        self.steps: list[Group | Reduction | Launch | HostStep] = []
 
     def schedule(self) -> Schedule:
         """The schedule."""
         for node in self.program.nodes:
             self._place(node)
-        steps = [self._map_kernel(s) if isinstance(s, _Group) else s for s in self.steps]
-        return Schedule(steps, self.aliases, list(self.stored))
+        merger = RowMerger(self._before, self._root, self._readers(),
+                           {self._root(v) for v in self.results})
+        scratch: dict[Value, tuple[Dim, ...]] = {}
+        steps: list[Launch | HostStep] = []
+        for step in merger.merge(self.steps):
+            if isinstance(step, RowGroup):
+                scratch |= step.local
+                steps.append(self._row_kernel(step))
+            elif isinstance(step, Group):
+                steps.append(self._map_kernel(step))
+            elif isinstance(step, Reduction):
+                steps.append(self._build(step.node, step.number))
+            else:
+                steps.append(step)  # type: ignore[arg-type]  # a launch or a host step
+        return Schedule(steps, self.aliases, list(self.stored), scratch)
+
+    def _before(self, value: Value, number: int) -> bool:
+        """True if step `number` finds the value in memory."""
+        return self.stored.get(value, number) < number
+
+    def _root(self, value: Value) -> Value:
+        return self.aliases.get(value, value)
+
+    def _readers(self) -> dict[Value, set[int]]:
+        """Stored value → the steps that read it."""
+        readers: dict[Value, set[int]] = {}
+        for number, step in enumerate(self.steps):
+            if isinstance(step, HostStep):
+                read = list(step.node.inputs)
+            elif isinstance(step, Launch):
+                read = list(step.buffers)
+            else:
+                read = self._read_by(step)
+            for value in read:
+                readers.setdefault(self._root(value), set()).add(number)
+        return readers
+
+    def _read_by(self, step: Group | Reduction) -> list[Value]:
+        """The stored values that a step's expressions end in."""
+        pending = [i for v in step.outputs for i in v.node.inputs]
+        found: dict[Value, None] = {}
+        seen: set[Value] = set()
+        while pending:
+            value = pending.pop()
+            if value in seen:
+                continue
+            seen.add(value)
+            if self._before(value, step.number):
+                found[value] = None
+            else:
+                pending.extend(value.node.inputs)
+        return list(found)
+
+    def _row_kernel(self, group: RowGroup) -> Launch:
+        current = [0]
+
+        def begin(member: Group | Reduction) -> None:
+            current[0] = member.number
+
+        elements = Elements(lambda v: self._before(v, current[0]), row_frame(group))
+        body = build_rows(elements, group, begin)
+        return self._finish(elements, body, [v.node for m in group.members for v in m.outputs])
 
     # ---- where each node goes ---------------------------------------------------------------
 
@@ -187,13 +255,13 @@ class Scheduler:
                 d < number or (d == number) for d in elementwise)
             if not late_enough:
                 break
-            if isinstance(step, _Group) and step.shape == shape and (
+            if isinstance(step, Group) and step.shape == shape and (
                 len(step.outputs) < GROUP_OUTPUTS
             ):
                 step.outputs.append(value)
                 self.stored[value] = number
                 return
-        self.steps.append(_Group(shape, [value]))
+        self.steps.append(Group(len(self.steps), shape, [value]))
         self.stored[value] = len(self.steps) - 1
 
     def _dependencies(self, value: Value) -> tuple[set[int], set[int]]:
@@ -217,17 +285,16 @@ class Scheduler:
                     pending.append((source, kept))
         return elementwise, other
 
-    def _map_kernel(self, group: _Group) -> Launch:
+    def _map_kernel(self, group: Group) -> Launch:
         outputs = group.outputs
-        own = set(outputs)
-        values = self._visited(outputs, own)
+        values = self._visited(outputs, group.number)
         merged = frame(group.shape, values, ()) if values is not None else None
-        elements = Elements(lambda v: v in self.stored and v not in own, merged)
+        elements = Elements(lambda v: self._before(v, group.number), merged)
         sizes: Sequence[Dim] = merged.sizes if merged is not None else group.shape
         body = build_map(elements, outputs, sizes)
         return self._finish(elements, body, [v.node for v in outputs])
 
-    def _visited(self, outputs: Iterable[Value], own: set[Value]) -> list[Value] | None:
+    def _visited(self, outputs: Iterable[Value], number: int) -> list[Value] | None:
         """All values that elementwise outputs touch; None if some are not at one place."""
         found: dict[Value, None] = {}
         pending = list(outputs)
@@ -236,7 +303,7 @@ class Scheduler:
             if value in found:
                 continue
             found[value] = None
-            if value in self.stored and value not in own:
+            if self._before(value, number):
                 continue
             lowering = value.node.opdef.lowering
             if isinstance(lowering, Generate):
@@ -258,7 +325,11 @@ class Scheduler:
         try:
             if isinstance(lowering, Contraction):
                 node = self._packed(node)
-            launch = self._build(node)
+            launch = self._build(node, len(self.steps))
+            if isinstance(lowering, Reduce):
+                self.steps.append(Reduction(len(self.steps), node))
+                self.stored.update((v, len(self.steps) - 1) for v in node.outputs)
+                return
         except (GraphflowError, TypeError, ValueError, AttributeError, IndexError) as error:
             self._need(node.inputs)
             self._host(original, f"its lowering needs known sizes ({error})")
@@ -273,11 +344,11 @@ class Scheduler:
             self._join_group(copy)
         return changed
 
-    def _build(self, node: Node) -> Launch:
+    def _build(self, node: Node, number: int) -> Launch:
         lowering = node.opdef.lowering
         if isinstance(lowering, Reduce):
-            return self._reduce(node, lowering)
-        elements = Elements(lambda v: v in self.stored)
+            return self._reduce(node, lowering, number)
+        elements = Elements(lambda v: self._before(v, number))
         ctx = elements.context(node)
         if isinstance(lowering, Window):
             body = build_window(elements, node, lowering, ctx)
@@ -293,13 +364,13 @@ class Scheduler:
             raise NotCompilable(f"{node.opdef.name} has no kernel")
         return self._finish(elements, body, [node])
 
-    def _reduce(self, node: Node, lowering: Reduce) -> Launch:
+    def _reduce(self, node: Node, lowering: Reduce, number: int) -> Launch:
         x = node.inputs[0]
         axes = set(lowering.axes(Elements(lambda v: True).context(node)))
         shape = x.shape.sizes
         cuts = [a for a in range(1, len(shape)) if (a in axes) != (a - 1 in axes)]
-        merged = self._reduce_frame(x, shape, cuts)
-        elements = Elements(lambda v: v in self.stored, merged)
+        merged = self._reduce_frame(x, shape, cuts, number)
+        elements = Elements(lambda v: self._before(v, number), merged)
         groups = merged.axes if merged is not None else tuple((a,) for a in range(len(shape)))
         sizes = merged.sizes if merged is not None else shape
         reduced = [k for k, g in enumerate(groups) if g[0] in axes]
@@ -308,11 +379,11 @@ class Scheduler:
         return self._finish(elements, body, [node])
 
     def _reduce_frame(
-        self, x: Value, shape: tuple[Dim, ...], cuts: Sequence[int]
+        self, x: Value, shape: tuple[Dim, ...], cuts: Sequence[int], number: int
     ) -> Frame | None:
-        if x in self.stored:
+        if self._before(x, number):
             return frame(shape, [x], cuts)
-        values = self._visited([x], set())
+        values = self._visited([x], number)
         return frame(shape, values, cuts) if values is not None else None
 
     def _finish(

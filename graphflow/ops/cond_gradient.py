@@ -43,7 +43,7 @@ def _saved(op: Operation, name: str) -> tuple[Tensor, ...]:
 def _branch(
     op: Operation, name: str, first: int, wanted: list[int], seeds: list[tuple[int, Any]]
 ) -> Callable[[], list[Any]]:
-    """A function that builds the gradient branch for branch `name`, whose captures are `first` …"""
+    """A function that builds the gradient of branch `name`, whose captures start at `first`."""
     graph, results = op.attrs[name], op.attrs["results"]
     captured = op.inputs[1:]
     inners = list(graph.captures.values())

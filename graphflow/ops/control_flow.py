@@ -30,7 +30,7 @@ from graphflow.opdef import Attr, Infer, RunError, TensorType
 from graphflow.ops.declare import declare
 from graphflow.ops.inline import kept_handles, saved_tensors
 from graphflow.ops.nests import Nest
-from graphflow.regions import RegionGraph
+from graphflow.regions import RegionGraph, settled
 from graphflow.shapes import SCALAR, UNKNOWN_SHAPE, TensorShape, as_shape
 from graphflow.tensor import Operation, Tensor
 
@@ -209,14 +209,6 @@ def _loop_types(body: Any, count: int) -> list[TensorType]:
     """The loop variables' types after the loop: sizes that a turn changes are new unknowns."""
     return [TensorType(t.dtype, settled(t.shape, o.shape))
             for t, o in zip(body.inputs[:count], body.outputs)]
-
-
-def settled(before: TensorShape, after: TensorShape) -> TensorShape:
-    """The shape of a loop variable at any turn, from its shapes before and after one."""
-    if before.rank is None or before.rank != after.rank:
-        return UNKNOWN_SHAPE
-    return TensorShape.of(
-        a if same(a, b) else fresh() for a, b in zip(before.sizes, after.sizes))
 
 
 def _stacked(shape: TensorShape) -> TensorShape:

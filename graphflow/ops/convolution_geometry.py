@@ -201,12 +201,14 @@ def window_attrs(
     if isinstance(padding, (list, tuple, np.ndarray)):
         pads = _explicit_pairs(op, name, padding, data_format)
         padding = "EXPLICIT"
-    elif not isinstance(padding, str) or padding.upper() not in ("SAME", "VALID"):
+    elif padding not in ("SAME", "VALID"):
+        capitals = str(padding).upper()
+        fix = f"Did you mean {capitals!r}?" if capitals in ("SAME", "VALID") else ""
         raise failure(op, name, "padding must be 'SAME', 'VALID' or four pairs "
-                                       f"[before, after], got {padding!r}")
+                                f"[before, after], got {padding!r}", fix)
     return {
         "strides": spatial_pair(op, name, "strides", strides, data_format),
-        "padding": padding.upper(), "explicit_paddings": pads, "data_format": data_format,
+        "padding": padding, "explicit_paddings": pads, "data_format": data_format,
         "dilations": spatial_pair(op, name, "dilations", dilations, data_format),
     }
 

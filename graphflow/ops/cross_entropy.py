@@ -22,7 +22,7 @@ from graphflow.errors import (
 )
 from graphflow.lowering import Composite, Gather, LoweringContext, Pointwise
 from graphflow.opdef import Attr, ErrorSample, Infer, RunError, Sample, TensorType
-from graphflow.ops.arguments import failure, renamed, static_int, typed
+from graphflow.ops.arguments import failure, is_tensor, renamed, static_int, typed
 from graphflow.ops.declare import declare
 from graphflow.ops.precision import widened
 from graphflow.ops.scope import scope
@@ -262,19 +262,18 @@ def _check_named(function: str, sentinel: Any, labels: Any, logits: Any) -> None
         raise failure(function, None, "Both labels and logits must be provided")
 
 
-def _dense_loss(
-    labels: Any, logits: Any, axis: Any, dim: Any, name: str | None, default: str
-) -> Any:
-    axis = renamed(default, "axis", axis, "dim", dim)
-    number = -1 if axis is None else static_int(default, name, "axis", axis)
-    if hasattr(labels, "as_graph_tensor") or hasattr(labels, "symbolic_value"):
-        labels = convert(labels)
-        if labels.dtype.is_integer:
-            raise failure(
-                default, name, f"labels must be probabilities of logits' dtype, got {labels!r}",
-                "For class numbers use sparse_softmax_cross_entropy_with_logits; for one-hot rows "
-                "gf.cast(labels, gf.float32).", DTypeError)
-    return apply(DENSE, (logits, labels), {"axis": number}, name=name, default_name=default)
+def _check_probabilities(function: str, name: str | None, labels: Any) -> None:
+    if is_tensor(labels) and labels.dtype.is_integer:
+        raise failure(
+            function, name, f"labels must be probabilities of logits' dtype, got {labels!r}",
+            "For class numbers use sparse_softmax_cross_entropy_with_logits; for one-hot rows "
+            "gf.cast(labels, gf.float32).", DTypeError)
+
+
+def _class_axis(function: str, name: str | None, axis: Any, dim: Any) -> dict[str, Any]:
+    """The attributes of the dense loss from `axis` or its old name `dim`."""
+    axis = renamed(function, "axis", axis, "dim", dim)
+    return {"axis": -1 if axis is None else static_int(function, name, "axis", axis)}
 
 
 @op_function
@@ -287,8 +286,12 @@ def softmax_cross_entropy_with_logits_v2(
     Gradients flow to both. Raises ShapeError if the shapes differ, DTypeError if the dtypes do,
     AttributeValueError for an axis that logits does not have.
     """
-    _check_named("softmax_cross_entropy_with_logits_v2", None, labels, logits)
-    return _dense_loss(labels, logits, axis, dim, name, "softmax_cross_entropy_with_logits")
+    function = "softmax_cross_entropy_with_logits_v2"
+    _check_named(function, None, labels, logits)
+    _check_probabilities(function, name, labels)
+    attrs = _class_axis(function, name, axis, dim)
+    default = "softmax_cross_entropy_with_logits"
+    return apply(DENSE, (logits, labels), attrs, name=name, default_name=default)
 
 
 @op_function
@@ -303,12 +306,14 @@ def softmax_cross_entropy_with_logits(
     """
     function = "softmax_cross_entropy_with_logits"
     _check_named(function, _sentinel, labels, logits)
+    _check_probabilities(function, name, labels)
     if axis is not None and dim == -1:
         dim = None
+    attrs = _class_axis(function, name, axis, dim)
     with scope(name, function + "_sg") as outer:
-        if hasattr(labels, "as_graph_tensor") or hasattr(labels, "symbolic_value"):
+        if is_tensor(labels):
             labels = OPS.stop_gradient(labels, name="labels_stop_gradient")
-        return _dense_loss(labels, logits, axis, dim, outer, function)
+        return apply(DENSE, (logits, labels), attrs, name=outer, default_name=function)
 
 
 @op_function

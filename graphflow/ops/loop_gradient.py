@@ -14,9 +14,8 @@ from typing import Any
 from graphflow.builder import F
 from graphflow.gradients import gradients
 from graphflow.graph import get_default_graph
-from graphflow.ops.control_flow import settled
 from graphflow.ops.inline import inline, refuse_saved_regions, saved_reads
-from graphflow.regions import RegionGraph
+from graphflow.regions import RegionGraph, settled
 from graphflow.tensor import Operation, Tensor
 
 

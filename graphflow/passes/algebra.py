@@ -16,8 +16,8 @@ from graphflow import dtypes as dt
 from graphflow.builder import F
 from graphflow.dtypes import DType
 from graphflow.ops.broadcasting import same_shape
-from graphflow.passes.base import Rules, example, floats, ints
 from graphflow.passes.patterns import number, op
+from graphflow.passes.rules import Rules, example, floats, ints
 from graphflow.program import Node, Value
 
 rule = Rules()
@@ -105,7 +105,7 @@ def sum_of_two(x: Value, y: Value) -> Value | None:
 # ---- signs --------------------------------------------------------------------------------------
 
 
-@rule(op("Neg", op("Neg", "x")), lambda F, x: -(-x))
+@rule(op("Neg", op("Neg", "x")), lambda F, x: F.negative(-x))
 def double_negation(x: Value) -> Value:
     """−(−x) = x."""
     return x
@@ -286,10 +286,10 @@ def holds(wide: DType, narrow: DType) -> bool:
     wide, narrow = wide.real_dtype, narrow.real_dtype
     if wide.is_integer:
         return narrow.is_integer and wide.min <= narrow.min and wide.max >= narrow.max
-    digits, (low, high) = _digits(wide), wide.limits
+    digits, largest = _digits(wide), float(wide.max)
     if narrow.is_integer:
-        return narrow.max <= 2**digits and narrow.max <= high
-    return digits >= _digits(narrow) and float(high) >= float(narrow.max) and (
+        return narrow.max <= min(2**digits, largest)
+    return digits >= _digits(narrow) and largest >= float(narrow.max) and (
         _smallest(wide) <= _smallest(narrow))
 
 

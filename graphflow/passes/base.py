@@ -1,4 +1,4 @@
-"""What all passes are made of: `Pass`, `Rebuilder` and rewrite rules.
+"""What all passes are made of: `Pass` and `Rebuilder`.
 
 There is one rewriting mechanism. A `Rebuilder` copies a Program node by node, bodies of regions
 included, and offers each node that it makes to a `rewrite` function, which gives replacement
@@ -8,28 +8,27 @@ chain of rules. New nodes carry the origin of the node that they replace.
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from graphflow import dtypes as dt
 from graphflow.builder import using
 from graphflow.dims import SymDim, equal, is_anonymous
-from graphflow.dtypes import DType
 from graphflow.errors import ProgramError
 from graphflow.lowering import Leaf
-from graphflow.opdef import OpDef, TensorType, resolve_attrs
-from graphflow.passes.patterns import Op, solutions
+from graphflow.opdef import OpDef, resolve_attrs
 from graphflow.program import Node, Program, ProgramBuilder, Value, is_effect
 from graphflow.shapes import TensorShape
+
+if TYPE_CHECKING:
+    from graphflow.passes.rules import Rule
 
 MAX_CHAIN = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Pass:
     """A transformation of Programs.
 
@@ -274,103 +273,3 @@ def learn(new: Value, old: Value) -> None:
     new.shape = TensorShape.of(
         o if isinstance(n, SymDim) and (isinstance(o, int) or is_anonymous(n)) else n
         for n, o in zip(new.shape.sizes, old.shape.sizes))
-
-
-# ---- rules --------------------------------------------------------------------------------------
-
-
-def floats(*sizes: int, dtype: DType = dt.float32) -> TensorType:
-    """The type of an example's input."""
-    return TensorType(dtype, TensorShape(sizes))
-
-
-def ints(*sizes: int, dtype: DType = dt.int32) -> TensorType:
-    """The type of an example's input."""
-    return TensorType(dtype, TensorShape(sizes))
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A use of a rule: `build(F, *inputs)` gives what the rule rewrites; inputs have `types`."""
-
-    build: Callable[..., Any]
-    types: tuple[TensorType, ...]
-
-
-def example(build: Callable[..., Any], *types: TensorType) -> Example:
-    """An example whose inputs are float32 [3, 4] unless `types` are given."""
-    count = len(inspect.signature(build).parameters) - 1
-    return Example(build, types or (floats(3, 4),) * count)
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One equation: what fits `pattern` is replaced by what `replace` gives.
-
-    Attributes:
-      name: the function's name; its docstring is the equation.
-      pattern: the left side.
-      replace: called with the captures that it has parameters for, and with `node` and
-        `rebuilder` if it asks for them; gives None where the rule does not hold.
-      parameters: the names of its parameters.
-      examples: for the test of all rules.
-      exact: True if both sides are the same to the last bit, for NaN, infinities and zeros of
-        both signs too; False if the right side is the more accurate one.
-    """
-
-    name: str
-    pattern: Op
-    replace: Callable[..., Replacement]
-    parameters: tuple[str, ...]
-    examples: tuple[Example, ...]
-    exact: bool
-
-    def __call__(self, node: Node, rebuilder: Rebuilder) -> Replacement:
-        """The replacement of `node`, or None."""
-        for found in solutions(self.pattern, node.outputs[0], {}):
-            found.update(node=node, rebuilder=rebuilder)
-            made = self.replace(**{name: found[name] for name in self.parameters})
-            if made is not None:
-                return made
-        return None
-
-
-class Rules:
-    """Collects the rules of one pass; calling it gives the decorator that adds one."""
-
-    def __init__(self, exact: bool = True) -> None:
-        self._exact = exact
-        self.rules: list[Rule] = []
-
-    def __call__(
-        self, pattern: Op, *examples: Example | Callable[..., Any], exact: bool | None = None
-    ) -> Callable[[Callable[..., Replacement]], Callable[..., Replacement]]:
-        def add(function: Callable[..., Replacement]) -> Callable[..., Replacement]:
-            self.rules.append(Rule(
-                function.__name__, pattern, function, tuple(inspect.signature(function).parameters),
-                tuple(e if isinstance(e, Example) else example(e) for e in examples),
-                self._exact if exact is None else exact))
-            return function
-
-        return add
-
-    def as_pass(self, name: str, phase: str) -> Pass:
-        """The pass that applies these rules wherever they fit, the first one that does."""
-        by_op: dict[str, list[Rule]] = {}
-        for rule in self.rules:
-            for op_name in rule.pattern.names:
-                by_op.setdefault(op_name, []).append(rule)
-
-        def rewrite(node: Node, rebuilder: Rebuilder) -> Replacement:
-            for rule in by_op.get(node.opdef.name, ()):
-                made = rule(node, rebuilder)
-                if made is not None:
-                    return made
-            return None
-
-        def run(program: Program) -> Program:
-            if by_op.keys().isdisjoint(op_names(program)):
-                return program
-            return rebuilt(program, rewrite, f"pass {name!r}")
-
-        return Pass(name, phase, run, tuple(self.rules))

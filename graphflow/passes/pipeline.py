@@ -16,6 +16,7 @@ from graphflow.errors import ProgramError
 from graphflow.passes.algebra import ALGEBRA
 from graphflow.passes.base import Pass
 from graphflow.passes.batch_norm import BATCH_NORM
+from graphflow.passes.broadcasts import BROADCASTS
 from graphflow.passes.dead import DEAD
 from graphflow.passes.expand import EXPAND
 from graphflow.passes.fold import FOLD
@@ -26,12 +27,14 @@ from graphflow.passes.transposes import TRANSPOSES
 from graphflow.passes.views import VIEWS
 from graphflow.program import Program, verify
 
-_CANONICALISE = (SHAPES, FOLD, ALGEBRA, VIEWS, REGIONS, DEAD)
+_CANONICALISE = (SHAPES, FOLD, ALGEBRA, VIEWS, BROADCASTS, REGIONS, DEAD)
 
 # Neighbours of one phase are repeated together until none of them changes anything.
 PASSES: tuple[Pass, ...] = (
     *_CANONICALISE,
     STABILISE,     # on whole ops, before composites come apart
+    *_CANONICALISE,
+    STABILISE,     # again: some rules look at the signs that algebra leaves
     *_CANONICALISE,
     BATCH_NORM,
     TRANSPOSES,
@@ -73,23 +76,19 @@ def optimise(
     if unknown:
         raise ProgramError(f"There is no pass named {', '.join(map(repr, unknown))}. "
                            f"The passes are {', '.join(sorted(known))}.")
+    unchanged: dict[str, Program] = {}
     for _, group in groupby(passes, key=lambda p: p.phase):
         members = [p for p in group if p.name not in disabled]
-        program = _until_settled(program, members, on_pass)
-    return program
-
-
-def _until_settled(
-    program: Program, members: Sequence[Pass], on_pass: OnPass | None
-) -> Program:
-    """Runs the passes in turn until each has seen the Program without changing it."""
-    settled = 0
-    for _ in range(MAX_ROUNDS):
-        for one in members:
-            before, program = program, run_pass(one, program, on_pass)
-            settled = settled + 1 if program is before else 0
-            if settled >= len(members):
-                return program
+        for _ in range(MAX_ROUNDS):
+            before = program
+            for one in members:
+                # A pass that has seen this very Program and left it as it is need not look again.
+                if unchanged.get(one.name) is not program:
+                    earlier, program = program, run_pass(one, program, on_pass)
+                    if program is earlier:
+                        unchanged[one.name] = program
+            if program is before:
+                break
     return program
 
 

@@ -6,12 +6,11 @@ it could not.
 
 from __future__ import annotations
 
-
 from graphflow.builder import F, apply
 from graphflow.dims import equal, product
 from graphflow.passes.algebra import is_result
-from graphflow.passes.base import Rules, example, floats
 from graphflow.passes.patterns import op
+from graphflow.passes.rules import Rules, example, floats
 from graphflow.program import Node, Value
 
 rule = Rules()
@@ -143,7 +142,8 @@ def concat_with_empty(node: Node) -> Value | None:
     if rank is None:
         return None
     axis = node.attrs["axis"] % rank
-    kept = [v for v in node.inputs if v.shape.rank is None or equal(v.shape.sizes[axis], 0) is not True]
+    kept = [v for v in node.inputs
+            if v.shape.rank is None or equal(v.shape.sizes[axis], 0) is not True]
     return F.concat(kept, axis) if 0 < len(kept) < len(node.inputs) else None
 
 

@@ -34,6 +34,8 @@ def resolve_feed_key(graph: Graph, key: Any) -> Tensor:
         if len(element.outputs) != 1:
             raise FeedError(f"Session.run: operation '{element.name}' cannot be fed.")
         element = element.outputs[0]
+    if not graph.is_feedable(element):
+        raise FeedError(f"Session.run: {element!r} may not be fed (Graph.prevent_feeding).")
     return element
 
 

@@ -72,6 +72,9 @@ class FetchPlan:
                 f"Session.run: cannot fetch {fetch!r} of type {type(fetch).__name__}. Fetches are "
                 "tensors, operations, variables, their names, or lists, tuples and dicts of them."
             ) from None
+        if not self._graph.is_fetchable(element):
+            raise FetchError(
+                f"Session.run: {element!r} may not be fetched (Graph.prevent_fetching).")
         if isinstance(element, Operation):
             if element not in self.operations:
                 self.operations.append(element)

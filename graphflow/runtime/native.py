@@ -114,7 +114,8 @@ class NativeExecutable:
 
     def _make_plan(self, symbols: dict[str, int]) -> _Plan:
         def shape_of(value: Value) -> tuple[int, ...]:
-            return tuple(evaluate_dim(d, symbols) for d in value.shape.sizes)
+            sizes = self.schedule.scratch.get(value, value.shape.sizes)
+            return tuple(evaluate_dim(d, symbols) for d in sizes)
 
         shapes = {v: shape_of(v) for v in self.schedule.stored}
         results = {self.root(v) for v in (*self.program.outputs, *self.program.writes.values())}

@@ -159,16 +159,16 @@ def test_reading_sizes_as_tf1_programs_do(images):
     assert images.shape[1] * images.shape[2] == 784
     assert isinstance(images.shape[1] * 2, gf.Dimension)
     assert (images.shape[1] // 3).value == 9 and (images.shape[1] % 3).value == 1
-    assert not images.shape[0] == None  # noqa: E711  # what the program says
+    assert not (images.shape[0] == None)  # noqa: E711, SIM201  # as such programs say it
     assert [i for i in range(images.shape[3])] == [0, 1, 2]  # noqa: C416
 
 
 def test_an_unknown_size_compares_as_neither_yes_nor_no(images):
     batch = images.shape[0]
     assert (batch != 3) is None and (batch < 3) is None and (batch >= 3) is None
-    assert not batch == 3
+    assert not (batch == 3)  # noqa: SIM201  # neither equal nor different
     assert (batch < batch + 1) is True and (batch != batch + 1) is True
-    assert (batch != batch) is False and (batch > batch) is False  # noqa: PLR0124  # on purpose
+    assert (batch != batch) is False and (batch > batch) is False  # on purpose
 
 
 def test_sizes_beside_what_is_no_size(images):

@@ -1,4 +1,4 @@
-"""Each mistake as a newcomer makes it: the message names the thing, its shape, the line, the fix."""
+"""Each mistake as a newcomer makes it: the message names thing, shape, line and fix."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BUILD_MISTAKES = {
     "inner sizes": (lambda: gf.matmul(f32(32, 784), f32(512, 10), name="dense/h1"), ValueError,
                     r"MatMul 'dense/h1': inner sizes differ: .*\[32, 784\].*\[512, 10\]"),
     "transposed": (lambda: gf.matmul(f32(32, 784), f32(10, 784)), ValueError,
-                   r"inner sizes differ.*\[32, 784\].*\[10, 784\].*Did you mean transpose_b=True\?"),
+                   r"inner sizes differ.*\[32, 784\].*\[10, 784\].*Did you mean transpose_b"),
     "rank of matmul": (lambda: gf.matmul(f32(3), f32(3, 2)), ValueError, r"rank.*\[3\]"),
     "broadcast": (lambda: f32(2, 3) + f32(2, 4), ValueError,
                   r"Add 'add': shapes cannot be broadcast together: x \[2, 3\], y \[2, 4\].*"
@@ -62,10 +62,11 @@ BUILD_MISTAKES = {
     "padding": (lambda: gf.nn.conv2d(f32(1, 8, 8, 3), f32(3, 3, 3, 8), [1, 1, 1, 1], "same pad"),
                 ValueError, "padding.*'same pad'"),
     "classes": (lambda: gf.nn.softmax_cross_entropy_with_logits(
-        labels=f32(4, 10), logits=f32(4, 9)), ValueError, r"\[4, 10\].*\[4, 9\]|\[4, 9\].*\[4, 10\]"),
+        labels=f32(4, 10), logits=f32(4, 9)), ValueError, r"logits \[4, 9\], labels \[4, 10\]"),
     "float labels": (lambda: gf.nn.sparse_softmax_cross_entropy_with_logits(
         labels=f32(4), logits=f32(4, 9)), TypeError, r"labels.*int32.*float32"),
-    "float indices": (lambda: gf.gather(f32(4, 2), [0.5]), TypeError, r"Gather.*indices must be one of int32, int64, got float32 \[1\].*gf\.cast"),
+    "float indices": (lambda: gf.gather(f32(4, 2), [0.5]), TypeError,
+                      r"Gather.*indices must be one of int32, int64, got float32 \[1\].*gf\.cast"),
 }
 
 
@@ -162,12 +163,12 @@ def test_not_a_number():
 
 def test_an_exception_of_a_host_function_is_its_cause():
     def host():
-        return [][0]
+        return {}["rate"]
 
     y = gf.py_func(host, [], gf.float32, name="host")
     error = failing(y)
     assert isinstance(error, gf.errors.UnknownError) and isinstance(error.__cause__, Exception)
-    assert "IndexError" in error.message and "'host'" in error.message
+    assert "KeyError" in error.message and "'host'" in error.message
 
 
 def test_sizes_that_only_the_feed_shows():

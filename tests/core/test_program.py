@@ -1,4 +1,4 @@
-"""Programs: interned nodes, structural equality, the printer, the verifier, the order of effects."""
+"""Programs: interning, structural equality, the printer, the verifier, the order of effects."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ import pytest
 
 import graphflow as gf
 
-
 S = gf.TensorShape
 
 
@@ -42,7 +41,7 @@ def test_several_variables():
 
 
 def test_nests():
-    Pair = collections.namedtuple("Pair", "count values")  # noqa: PYI024
+    Pair = collections.namedtuple("Pair", "count values")
     start = [Pair(gf.constant(0), {"b": gf.zeros([2]), "a": [gf.constant(1.0)]})]
 
     def body(state):
@@ -173,7 +172,8 @@ def test_a_tensor_of_unknown_rank():
     (lambda i, x: (i + 1, gf.concat([x, x], 0)), [S([]), S([1])], r"leaves it with \[2\]"),
     (lambda i, x: (i + 1, x), [S([]), S([2])], r"starts with shape \[1\], its invariant is \[2\]"),
     (lambda i, x: (i + 1, x), [S([])], "1 shapes for 2 loop variables"),
-    (lambda i, x: (i + 1, x), [S([]), [1]], r"must be a TensorShape, got 1. Write shape_invariants=\[gf.TensorShape"),
+    (lambda i, x: (i + 1, x), [S([]), [1]],
+     r"must be a TensorShape, got 1. Write shape_invariants=\[gf.TensorShape"),
     (lambda i, x: (i + 1, gf.cast(x, gf.float64)), None,
      r"variable 1 is float32, body gives float64.*gf\.cast"),
     (lambda i, x: i + 1, None, r"structure of loop_vars: \[·, ·\], got \[·\]"),

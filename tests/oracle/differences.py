@@ -68,8 +68,7 @@ SIGNATURE_DIFFERENCES: dict[str, str] = {
 
 # Names of TensorFlow 1.15 in signatures.json that graphflow does not have yet.
 NOT_YET: set[str] = {
-    "Graph.colocate_with", "Graph.is_fetchable", "Graph.prevent_feeding", "Graph.prevent_fetching",
-    "Operation.colocation_groups", "Session.partial_run", "Session.partial_run_setup",
-    "orthogonal_initializer", "random_gamma", "reduce_join", "train.Saver.as_saver_def",
-    "train.Saver.export_meta_graph", "train.Saver.to_proto",
+    "Session.partial_run", "Session.partial_run_setup", "orthogonal_initializer", "random_gamma",
+    "reduce_join", "train.Saver.as_saver_def", "train.Saver.export_meta_graph",
+    "train.Saver.to_proto",
 }  # fmt: skip

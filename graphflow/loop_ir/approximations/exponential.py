@@ -95,19 +95,22 @@ _CONSTANTS = {
 
 def exp(x: Expr) -> Expr:
     """eˣ within 1 ULP."""
-    constants = _CONSTANTS[x.dtype]
-    low, high = constants.exp_range
-    return exp_of_sum(at_most(at_least(x, low), high), None)
+    low, high = _CONSTANTS[x.dtype].exp_range
+    y, bits, negative = exp_of_sum(at_most(at_least(x, low), high))
+    return scale_by_power(y, bits, negative)
 
 
-def exp_of_sum(x: Expr, low: Expr | None) -> Expr:
-    """e^(x + low) for x inside `exp_range` (or NaN) and a tiny `low`."""
+def exp_of_sum(x: Expr, low: Expr | None = None) -> tuple[Expr, Expr, Expr]:
+    """e^(x + low) as y · 2ⁿ for x inside `exp_range` (or NaN) and a tiny `low`.
+
+    Returns y, n and the sign of n in the forms that `scale_by_power` takes.
+    """
     constants, layout = _CONSTANTS[x.dtype], format_of(x)
     n, bits = nearest_integer(x, LOG2_E, layout.bias)
     r = _rest(x, n)
     if low is not None:
         r = r + low
-    return scale_by_power(horner(r, (1.0, 1.0, *constants.exp)), bits, x < 0)
+    return horner(r, (1.0, 1.0, *constants.exp)), bits, x < 0.0
 
 
 def scale_by_power(y: Expr, bits: Expr, negative: Expr) -> Expr:

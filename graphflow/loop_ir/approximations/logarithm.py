@@ -98,8 +98,7 @@ def log1p(x: Expr) -> Expr:
     result = _log1p(x)
     at_one = b.select(b.eq(x, -1.0), b.const(-INFINITY, x), NAN)
     inside = b.select(x < INFINITY, result, x)
-    tiny = abs(x) < 2.0 ** -(format_of(x).fraction_bits + 2)
-    return b.select(tiny, x, b.select(x > -1.0, inside, at_one))
+    return b.select(_is_tiny(x), x, b.select(x > -1.0, inside, at_one))
 
 
 def asinh(x: Expr) -> Expr:
@@ -108,7 +107,8 @@ def asinh(x: Expr) -> Expr:
     large = magnitude > _CONSTANTS[x.dtype].large
     square = magnitude * magnitude
     beyond = magnitude + square / (b.sqrt(b.fma(magnitude, magnitude, one)) + 1.0)
-    return flip(_of_large(magnitude, large, beyond), sign_of(x))
+    result = flip(_of_large(magnitude, large, beyond), sign_of(x))
+    return b.select(_is_tiny(x), x, result)
 
 
 def acosh(x: Expr) -> Expr:
@@ -123,10 +123,14 @@ def atanh(x: Expr) -> Expr:
     """log1p(2|x| / (1 − |x|)) / 2 with the sign of x, within 3 ULP; ±∞ at ±1, NaN outside."""
     magnitude = abs(x)
     inside = _log1p((magnitude + magnitude) / (1.0 - magnitude)) * 0.5
-    tiny = magnitude < 2.0 ** -(format_of(x).fraction_bits + 2)
     outside = b.select(b.eq(magnitude, 1.0), b.const(INFINITY, x), NAN)
     result = b.select(magnitude < 1.0, inside, outside)
-    return b.select(tiny, x, flip(result, sign_of(x)))
+    return b.select(_is_tiny(x), x, flip(result, sign_of(x)))
+
+
+def _is_tiny(x: Expr) -> Expr:
+    """Is log1p(x) nothing but x? So small x may lose bits on the way, and −0 its sign."""
+    return abs(x) < 2.0 ** -(format_of(x).fraction_bits + 2)
 
 
 def _of_large(x: Expr, large: Expr, beyond: Expr) -> Expr:

@@ -93,7 +93,8 @@ def grids(tf: ModuleType) -> Any:
         "three": lambda: tf.meshgrid([1.0, 2.0], [3.0], [4.0, 5.0]),
         "one": lambda: tf.meshgrid([1, 2]), "scalar": lambda: tf.meshgrid(1, [2, 3])})
     return found | {
-        "eye_static": [shape_of(tf.eye(2, 3, [4])), shape_of(tf.eye(tf.placeholder(tf.int32, [])))],
+        "eye_static": [shape_of(tf.eye(2, 3, [4])),
+                       shape_of(tf.eye(tf.placeholder(tf.int32, [])))],
         "meshgrid_keyword": outcome(lambda: tf.meshgrid([1], [2], sparse=True)),
         "meshgrid_indexing": outcome(lambda: tf.meshgrid([1], [2], indexing="ab"))}
 
@@ -265,3 +266,22 @@ def fed_sizes(tf: ModuleType) -> Any:
                              {x: np.ones((3, 4)), n: v}) for v in (-1,)],
             "fed_minus_one": sess.run([total, *tf.gradients(total, [known])], {n: -1}),
             "of_gradients": [shape_of(g) for g in tf.gradients(total, [known])]}
+
+
+@case()
+def forbidden_feeds_and_fetches(tf: ModuleType) -> Any:
+    """prevent_feeding and prevent_fetching; colocate_with and colocation_groups."""
+    graph = tf.get_default_graph()
+    x, y = tf.constant(1.0, name="x"), tf.constant(2.0, name="y")
+    total = x + y
+    graph.prevent_feeding(x)
+    graph.prevent_fetching(y.op)
+    with graph.colocate_with(x.op):
+        tf.no_op(name="beside")
+    with tf.Session() as sess:
+        return {
+            "feedable": [graph.is_feedable(t) for t in (x, y)],
+            "fetchable": [graph.is_fetchable(t) for t in (x, y, y.op)],
+            "feeds": [outcome(lambda t=t: sess.run(total, {t: 5.0}), "run") for t in (x, y)],
+            "fetches": [outcome(lambda t=t: sess.run(t), "run") for t in (x, y, total)],
+            "groups": [g.decode() for g in x.op.colocation_groups()]}

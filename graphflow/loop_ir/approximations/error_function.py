@@ -1,0 +1,106 @@
+"""erf and erfc.
+
+Below 1, erf x = x + x·P(x²). Above, erf x = 1 − e^−Q(x), and erfc x = e^(−x²)·R(u)·u with
+u = 1/(x + k): R is e^(x²)·erfc(x)·(x + k), smooth up to where erfc underflows (the form goes back to
+Shepherd and Laframboise, Math. Comp. 36, 1981). All are minimax (Remez' exchange, see `exponential`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphflow import dtypes
+from graphflow.loop_ir.approximations.exponential import exp_of_sum, scale_by_power
+from graphflow.loop_ir.approximations.floats import (
+    at_most,
+    flip,
+    format_of,
+    horner,
+    power_of_two,
+    sign_of,
+)
+from graphflow.loop_ir.builder import b
+from graphflow.loop_ir.expr import Expr
+
+
+@dataclass(frozen=True, slots=True)
+class _Constants:
+    """What depends on the format.
+
+    Attributes:
+      near: erf(x)/x − 1 as a polynomial in x², 0 ≤ x ≤ 1.
+      far: −log erfc x for 1 ≤ x ≤ erf_high, in absolute error of erf.
+      erf_high: above, erf is 1.
+      offset, centre: k, and the u around which the next is expanded.
+      scaled: R as a polynomial in u − centre.
+      erfc_high: above, erfc is 0.
+    """
+
+    near: tuple[float, ...]
+    far: tuple[float, ...]
+    erf_high: float
+    offset: float
+    centre: float
+    scaled: tuple[float, ...]
+    erfc_high: float
+
+
+_CONSTANTS = {
+    dtypes.float32: _Constants(
+        near=(  # 2^-29.4
+            0.128379166, -0.37612626, 0.112835787, -0.0268533472, 0.0051871622, -0.00079978531,
+            7.80690316e-05),
+        far=(  # 2^-29.6
+            0.000281159679, 1.12732828, 0.637758017, 0.103433691, -0.0219901968, 0.0029845878,
+            -0.000190030682),
+        erf_high=3.95, offset=3.0, centre=0.21,
+        scaled=(  # 2^-28.1
+            1.34962308, 7.5736599, 31.87533, 97.6259384, 195.92601, 157.605621, -339.209808,
+            -923.867126, 473.617981, 3339.3269),
+        erfc_high=10.1),
+    dtypes.float64: _Constants(
+        near=(  # 2^-55.8
+            0.12837916709551256, -0.3761263890318331, 0.1128379167093527, -0.026866170641676099,
+            0.0052239775944161911, -0.00085483253769524123, 0.00012055277409264557,
+            -1.4924409626196112e-05, 1.6443503452519725e-06, -1.6179382575596518e-07,
+            1.3598268123458875e-08, -7.5761622299133008e-10),
+        far=(  # 2^-56.6
+            4.0931897418705706e-07, 1.128374966992389, 0.63663980538729681, 0.10271370647820569,
+            -0.019009215841883632, -0.00038477168771610857, 0.0018893103236315711,
+            -0.00074939566124760932, 0.00012176029073596539, 2.6820677590462184e-05,
+            -2.5370594180362653e-05, 9.4436804890973314e-06, -2.3188867666034017e-06,
+            4.0606642750072119e-07, -5.071164611669028e-08, 4.3214944575461974e-09,
+            -2.2603004961320568e-10, 5.4839593382085844e-12),
+        erf_high=5.95, offset=4.0, centre=0.140625,
+        scaled=(  # 2^-56.7
+            1.2312883822661311, 9.5841226814023699, 64.687497604632952, 377.18442231107991,
+            1881.776634414372, 7884.7372497631286, 26777.907601278141, 68197.900108597023,
+            101528.07744400243, -58763.206465765776, -741302.19291983091, -1344524.13838048,
+            2203797.2168881856, 13133099.529925019, 2764866.1524602785, -97279155.88430199,
+            -115135168.52207211, 714615637.10901451, 1391316489.5415626, -5330621359.7424917,
+            -13879837566.208035, 29808253933.079075, 98514327041.730759),
+        erfc_high=27.3),
+}
+
+
+def erf(x: Expr) -> Expr:
+    """The error function within 2 ULP; keeps −0."""
+    constants = _CONSTANTS[x.dtype]
+    magnitude = abs(x)
+    near = b.fma(magnitude, horner(magnitude * magnitude, constants.near), magnitude)
+    exponent = -horner(at_most(magnitude, constants.erf_high), constants.far)
+    y, bits, _ = exp_of_sum(exponent)
+    far = 1.0 - y * power_of_two(bits, format_of(x))
+    return flip(b.select(magnitude < 1.0, near, far), sign_of(x))
+
+
+def erfc(x: Expr) -> Expr:
+    """1 − erf x within 3 ULP of the result, also where it underflows."""
+    constants = _CONSTANTS[x.dtype]
+    magnitude = at_most(abs(x), constants.erfc_high)
+    u = 1.0 / (magnitude + constants.offset)
+    scaled = horner(u - constants.centre, constants.scaled) * u
+    square = magnitude * magnitude
+    y, bits, negative = exp_of_sum(-square, b.fma(-magnitude, magnitude, square))
+    right = scale_by_power(y * scaled, bits, negative)
+    return b.select(x < 0.0, 2.0 - right, right)
