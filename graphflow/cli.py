@@ -98,16 +98,16 @@ def _run_demo(settings: Any) -> None:
 def _story(settings: Any, data: Any, report: Any) -> str:
     began = (f"went on after {report.epochs_before} epochs" if report.epochs_before
              else "started from random weights")
-    return (
-        f"\nThe network {began} and took {report.steps} Adam steps of {settings.batch_size} "
-        f"images in {report.seconds:.0f} s.\n"
+    return "\n".join((
+        "",
+        f"The network {began} and took {report.steps} Adam steps of {settings.batch_size} images "
+        f"in {report.seconds:.0f} s.",
         f"Its loss fell from {report.first_loss:.3f} to {report.last_loss:.4f}; it names "
         f"[bold]{report.accuracy:.2%}[/bold] of the {len(data.test_labels)} held-out images "
-        "rightly, which it never trained on.\n"
+        "rightly, which it never trained on.",
         "Forward pass, gradients and update were one graph, built once and run with each batch; "
-        "the gradients were\nappended to it by symbolic differentiation.\n"
-        f"The checkpoint is {report.checkpoint}; `graphflow demo --resume` goes on from it."
-    )
+        "the gradients were appended to it by symbolic differentiation.",
+        f"The checkpoint is {report.checkpoint}; `graphflow demo --resume` goes on from it."))
 
 
 if __name__ == "__main__":

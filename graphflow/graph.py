@@ -326,6 +326,11 @@ class Graph(GraphScopes, Builder):
                     f"{tensor.dtype.name}. Use gf.cast(x, gf.{dtype.name})."
                 )
             return tensor
+        if isinstance(value, Operation):
+            raise DTypeError(
+                f"{value!r} is an operation, which has no value of its own. Use one of its "
+                "outputs, or run it for its effect by gf.control_dependencies([…])."
+            )
         custom = _conversion_for(value)
         if custom is not None:
             converted = custom(value, dtype, name)

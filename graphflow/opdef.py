@@ -457,13 +457,13 @@ def resolve_attrs(
     return resolved
 
 
-def _cast_fix(arg: Arg, dtype: DType) -> str:
+def _cast_fix(shown: str, arg: Arg, dtype: DType) -> str:
     """What to do about an input of a type that the argument does not take."""
     usual = (dt.float32, dt.int32, dt.int64, dt.bool_)
     target = next((d for d in usual if d in arg.types), arg.types[0])
     if dtype.is_string or target.is_string:
         return ""
-    return f"Use gf.cast({arg.name}, gf.{target.name})."
+    return f"Use gf.cast({shown}, gf.{target.name})."
 
 
 def check_dtypes(

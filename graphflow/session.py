@@ -269,7 +269,15 @@ class Session(BaseSession):
       options: an `Options` record.
     """
 
+    _contexts: Sequence[AbstractContextManager[Any]] = ()
+
     def __enter__(self) -> Session:
+        self._check_open()
+        if self._contexts:
+            raise ClosedSessionError(
+                "`with session:` cannot stand inside itself: leaving it closes the session. Use "
+                "`with session.as_default():` inside."
+            )
         self._contexts = [default_graphs.entering(self._graph), default_sessions.entering(self)]
         for context in self._contexts:
             context.__enter__()
@@ -278,6 +286,7 @@ class Session(BaseSession):
     def __exit__(self, *exception: Any) -> None:
         for context in reversed(self._contexts):
             context.__exit__(*exception)
+        self._contexts = ()
         self.close()
 
     @staticmethod

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphflow.codegen.elements import Elements, NotCompilable, int64
-from graphflow.dims import Dim
+from graphflow.dims import Dim, same
 from graphflow.dtypes import float32
 from graphflow.dtypes import int64 as int64_dtype
 from graphflow.loop_ir import b
+from graphflow.loop_ir.affine import bounds
 from graphflow.loop_ir.expr import Expr
 from graphflow.loop_ir.nest import (
     Begin,
@@ -37,7 +38,7 @@ from graphflow.lowering import (
 from graphflow.program import Node, Value
 
 Body = tuple[Statement, ...]
-TILE = 8
+MIN_TILE, MAX_TILE = 8, 14
 
 
 def over(
@@ -185,25 +186,40 @@ def build_window(e: Elements, node: Node, lowering: Window, ctx: LoweringContext
 def build_contraction(
     e: Elements, node: Node, lowering: Contraction, ctx: LoweringContext
 ) -> Body:
-    """Sums of products, `TILE` rows of the last but one axis at a time."""
+    """Sums of products, several rows of the last but one axis at a time."""
     out = node.outputs[0]
     sizes = out.shape.sizes
     if len(sizes) < 2:
         return over(e, sizes, lambda index: _products(e, node, lowering, ctx, [index], {}))
     outer = [e.loop() for _ in sizes[:-2]]
     lead = tuple(b.index(n) for n in outer)
-    rows = e.size(sizes[-2])
-    whole = b.floordiv(rows, TILE)
-    tiles, rest = e.loop(), e.loop()
-    first = b.index(tiles) * TILE
-    body = (
-        Loop(tiles, whole, _row_tile(e, node, lowering, ctx, lead, [first + t if t else first
-                                                                   for t in range(TILE)])),
-        Loop(rest, rows - whole * TILE,
-             _row_tile(e, node, lowering, ctx, lead, [whole * TILE + b.index(rest)])))
+    body: Body = ()
+    done: Expr = int64(0)
+    for tile in tiles_of(sizes[-2]):
+        number = e.loop()
+        count = b.floordiv(e.size(sizes[-2]) - done, tile)
+        first = done + b.index(number) * tile
+        rows = [first + t if t else first for t in range(tile)]
+        body += (Loop(number, count, _row_tile(e, node, lowering, ctx, lead, rows)),)
+        done = done + count * tile
     for number, size in zip(reversed(outer), reversed(sizes[:-2])):
         body = (Loop(number, e.size(size), body),)
     return body
+
+
+def tiles_of(rows: Dim) -> tuple[int, ...]:
+    """How many rows to sum at a time, then for what is left, and so on.
+
+    As many accumulators as hide the latency of a multiply-add and still fit the registers; a
+    known number of rows is cut into equal tiles where that leaves nothing over.
+    """
+    if isinstance(rows, int):
+        if rows <= MAX_TILE:
+            return (max(rows, 1),)
+        for tile in range(MAX_TILE, MIN_TILE - 1, -1):
+            if rows % tile == 0:
+                return (tile,)
+    return (MIN_TILE, 2, 1)
 
 
 def _row_tile(
@@ -228,13 +244,12 @@ def _products(
     extents = tuple(lowering.extents(ctx))
     numbers = [e.loop() for _ in extents]
     sums = tuple(b.index(n) for n in numbers)
-    inside_known = {i: e.size(d) for i, d in known.items()}
-    inside_known |= {i: int64(n) for i, n in zip(sums, extents)}
+    ranges: dict[Expr, Any] = dict(known) | dict(zip(sums, extents))
     kind = float32 if out.dtype.name in ("float16", "bfloat16") else out.dtype
     updates = []
     for n, place in enumerate(places):
-        left = _operand(e, node.inputs[0], lowering.left(place, sums, ctx), inside_known)
-        right = _operand(e, node.inputs[1], lowering.right(place, sums, ctx), inside_known)
+        left = _operand(e, node.inputs[0], lowering.left(place, sums, ctx), ranges)
+        right = _operand(e, node.inputs[1], lowering.right(place, sums, ctx), ranges)
         condition = _both(left[1], right[1])
         if lowering.inside is not None:
             condition = _both(condition, lowering.inside(place, sums, ctx))
@@ -261,21 +276,36 @@ def _both(a: Expr | None, c: Expr | None) -> Expr | None:
 
 
 def _operand(
-    e: Elements, value: Value, index: Sequence[Any], known: dict[Expr, Expr]
+    e: Elements, value: Value, index: Sequence[Any], ranges: dict[Expr, Any]
 ) -> tuple[Expr, Expr | None]:
-    """The element and the condition under which it exists (None: always)."""
+    """The element and the condition under which it exists (None: always).
+
+    ranges: index expressions → how many values they run over, from 0.
+    """
     checked, safe = None, []
-    for i, size in zip(index, e.shape(value)):
-        i, size = int64(i), int64(size)
-        if known.get(i) is size or (i.op == "const" and size.op == "const" and i.attr < size.attr):
+    for i, dim in zip(index, value.shape.sizes):
+        i = int64(i)
+        if _surely_inside(e, i, dim, ranges):
             safe.append(i)
             continue
-        if i.op == "const" and i.attr == 0:
-            safe.append(i)
-            continue
+        size = e.size(dim)
         checked = _both(checked, b.logical_and(b.ge(i, 0), b.lt(i, size)))
         safe.append(b.max(b.min(i, size - 1), 0))
     return e.element(value, tuple(safe)), checked
+
+
+def _surely_inside(e: Elements, index: Expr, dim: Dim, ranges: dict[Expr, Any]) -> bool:
+    if index in ranges and _same_size(e, ranges[index], dim):
+        return True
+    known = {i: (0, int(n) - 1) for i, n in ranges.items() if isinstance(n, int)}
+    found = bounds(index, known)
+    if found is None or found[0] < 0:
+        return False
+    return found[1] < dim if isinstance(dim, int) else found == (0, 0)
+
+
+def _same_size(e: Elements, extent: Any, dim: Dim) -> bool:
+    return extent is e.size(dim) if isinstance(extent, Expr) else bool(same(extent, dim))
 
 
 # ---- joins, scatters, sizes ---------------------------------------------------------------------

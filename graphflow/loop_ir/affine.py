@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphflow.loop_ir.expr import Expr, walk
@@ -37,3 +38,42 @@ def _node_stride(node: Expr, number: int, strides: dict[Expr, Any]) -> int | Non
 def depends(expr: Expr, number: int) -> bool:
     """True if the expression uses the index of loop `number`."""
     return any(n.op == "index" and n.attr == number for n in walk(expr))
+
+
+def bounds(expr: Expr, known: Mapping[Expr, tuple[int, int]]) -> tuple[int, int] | None:
+    """The smallest and largest value of an index expression, from those of its parts.
+
+    `known` gives the bounds of sub-expressions. None if something else is part of it.
+    """
+    found: dict[Expr, tuple[int, int] | None] = {}
+    for node in walk(expr):
+        found[node] = known[node] if node in known else _node_bounds(
+            node, [found[a] for a in node.args])
+    return found[expr]
+
+
+def _node_bounds(
+    node: Expr, parts: Sequence[tuple[int, int] | None]
+) -> tuple[int, int] | None:
+    if node.op == "const":
+        return node.attr, node.attr
+    if not parts or any(p is None for p in parts):
+        return None
+    (a, c), *rest = [p for p in parts if p is not None]
+    if node.op == "neg":
+        return -c, -a
+    if not rest:
+        return None
+    d, f = rest[0]
+    if node.op == "add":
+        return a + d, c + f
+    if node.op == "sub":
+        return a - f, c - d
+    if node.op == "mul":
+        products = (a * d, a * f, c * d, c * f)
+        return min(products), max(products)
+    if node.op == "min":
+        return min(a, d), min(c, f)
+    if node.op == "max":
+        return max(a, d), max(c, f)
+    return None

@@ -331,7 +331,7 @@ def while_loop(
     graph = get_default_graph()
     nest = Nest(loop_vars)
     with graph.name_scope(name or "while") as scope:
-        start = [convert(v) for v in nest.leaves]
+        start = [_converted(scope, f"loop variable {i}", v) for i, v in enumerate(nest.leaves)]
         shapes: Sequence[TensorShape] | None = _invariants(scope, start, shape_invariants)
         while shapes is not None:
             test = _trace_condition(graph, cond, nest, start, shapes, scope, maximum_iterations)
@@ -351,6 +351,14 @@ def while_loop(
     if count == 1 and not return_same_structure and not isinstance(loop_vars[0], (list, tuple)):
         return outputs[0]
     return nest.rebuild(outputs)
+
+
+def _converted(scope: str, what: str, value: Any, dtype: Any = None) -> Tensor:
+    """`value` as a tensor. Raises DTypeError or GraphError that says what it should have been."""
+    try:
+        return convert(value, dtype)
+    except (DTypeError, GraphError) as error:
+        raise type(error)(describe("while_loop", scope.rstrip("/"), f"{what}: {error}")) from None
 
 
 def _invariants(
@@ -426,7 +434,7 @@ def _trace_condition(
     region = _enter(graph, start, shapes, scope)
     region.is_condition = True
     with region.as_default():
-        test = convert(cond(*nest.rebuild(region.inputs)))
+        test = _converted(scope, "the result of cond", cond(*nest.rebuild(region.inputs)))
         if test.dtype is not dt.bool_ or test.shape.rank not in (0, None):
             raise DTypeError(describe(
                 "while_loop", scope.rstrip("/"),
@@ -457,8 +465,9 @@ def _trace_body(
                 "while_loop", name,
                 f"body must give the structure of loop_vars: {nest.describe()}, got "
                 f"{made.describe()}"))
-        values = [convert(v, t.dtype if not hasattr(v, "dtype") else None)
-                  for v, t in zip(made.leaves, start)]
+        values = [
+            _converted(scope, f"body's result {i}", v, None if hasattr(v, "dtype") else t.dtype)
+            for i, (v, t) in enumerate(zip(made.leaves, start))]
         for i, (value, inner) in enumerate(zip(values, region.inputs)):
             _check_turn(name, i, value, inner)
         _set_outputs(region, values)

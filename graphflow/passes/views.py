@@ -6,8 +6,11 @@ it could not.
 
 from __future__ import annotations
 
+import numpy as np
+
 from graphflow.builder import F, apply
 from graphflow.dims import equal, product
+from graphflow.ops.reduction import own_axes
 from graphflow.passes.algebra import is_result
 from graphflow.passes.patterns import op
 from graphflow.passes.rules import Rules, example, floats
@@ -84,9 +87,16 @@ def no_axis_changed(x: Value, node: Node) -> Value | None:
 # ---- copies along axes, sums over them ----------------------------------------------------------
 
 
-@rule(op("BroadcastTo SumTo", "x", "shape"), lambda F, x: F.broadcast_to(x, [3, 4]))
+@rule(op("BroadcastTo", "x", "shape"), lambda F, x: F.broadcast_to(x, [3, 4]))
 def broadcast_to_own_shape(x: Value, node: Node) -> Value | None:
-    """broadcast_to(x, shape of x) = x, and so for the sum that undoes it."""
+    """broadcast_to(x, shape of x) = x."""
+    return x if is_result(x, node) else None
+
+
+@rule(op("SumTo", "x", "shape"),
+      lambda F, x: apply("SumTo", (x, np.array([3, 4]))), exact=False)
+def sum_to_own_shape(x: Value, node: Node) -> Value | None:
+    """sum_to(x, shape of x) = x. A sum makes +0 of a lone −0, which stays here."""
     return x if is_result(x, node) else None
 
 
@@ -104,25 +114,28 @@ def tile_once(x: Value) -> Value:
     return x
 
 
-@rule(op("Sum Mean Prod Max Min Any All", "x"), example(lambda F, x: F.reduce_sum(x, []),
-                                                        floats(3, 4)),
+@rule(op("Prod Max Min Any All", "x"), lambda F, x: F.reduce_max(x, []),
       example(lambda F, x: F.reduce_max(x, 1), floats(3, 1)),
-      example(lambda F, x: F.reduce_mean(x, 0, keepdims=True), floats(1, 3)))
+      example(lambda F, x: F.reduce_prod(x, 0, keepdims=True), floats(1, 3)))
 def reduce_nothing(x: Value, node: Node) -> Value | None:
-    """A reduction over no axes, or over axes of size 1, is its input without these axes.
-
-    Integers: their mean over one element is that element.
-    """
+    """A reduction over no axes, or over axes of size 1, is its input without these axes."""
     rank = x.shape.rank
     if rank is None:
         return None
-    axis = node.attrs["axis"]
-    axes = range(rank) if axis is None else sorted(a % rank for a in axis)
-    if any(x.shape.sizes[a] != 1 or not isinstance(x.shape.sizes[a], int) for a in axes):
+    axes = own_axes(node.attrs["axis"], rank)
+    if any(equal(x.shape.sizes[a], 1) is not True for a in axes):
         return None
-    if node.attrs["keepdims"] or not axes:
-        return x
-    return F.squeeze(x, tuple(axes))
+    return x if node.attrs["keepdims"] or not axes else F.squeeze(x, axes)
+
+
+@rule(op("Sum Mean", "x"), lambda F, x: F.reduce_sum(x, []),
+      example(lambda F, x: F.reduce_mean(x, 0, keepdims=True), floats(1, 3)),
+      example(lambda F, x: F.reduce_sum(x, 1), floats(3, 1)), exact=False)
+def sum_nothing(x: Value, node: Node) -> Value | None:
+    """So for sums and means. They make +0 of a lone −0, which stays here: nothing may depend on
+    the sign of a zero sum.
+    """
+    return reduce_nothing(x, node)
 
 
 # ---- parts and joins ----------------------------------------------------------------------------

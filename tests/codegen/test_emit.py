@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from kernels import check_exact, compiled, element, elementwise, interpreted
+from kernels import check_exact, compiled, element, elementwise, interpreted, values
 
 from graphflow import dtypes as dt
 from graphflow.dtypes import DType
@@ -29,30 +29,6 @@ from graphflow.loop_ir.scalar_ops import STORED
 EXTENTS = (0, 1, 15, 16, 17, 63, 64, 65, 200)
 FLOATS = (dt.float16, dt.bfloat16, dt.float32, dt.float64)
 INTEGERS = dt.INTEGERS
-
-
-def values(dtype: DType, count: int, seed: int = 0) -> np.ndarray:
-    """Numbers of a dtype with its special ones in front: edges, infinities, NaN, both zeros."""
-    rng = np.random.default_rng(seed)
-    if dtype.is_bool:
-        return rng.integers(0, 2, count).astype(bool)
-    if dtype.is_integer:
-        low, high = int(dtype.min), int(dtype.max)
-        special = [low, high, 0, 1, low + 1, high - 1, 3, 7]
-        drawn = rng.integers(low, high, count, dtype=dtype.numpy, endpoint=True)
-        small = rng.integers(0, 9, count).astype(dtype.numpy)
-        drawn = np.where(rng.random(count) < 0.5, drawn, small)
-    else:
-        special = [0.0, -0.0, np.inf, -np.inf, np.nan, 0.5, -1.5, 2.5, float(dtype.max),
-                   float(dtype.min), 1e-6, -3e9, 255.7, -128.9, 6e-8]
-        drawn = rng.normal(size=count) * 10.0 ** rng.integers(-3, 4, count)
-    with np.errstate(all="ignore"):
-        drawn = np.asarray(drawn).astype(dtype.numpy)
-        edges = np.array(special).astype(dtype.numpy) if dtype.is_floating else np.array(
-            special, dtype.numpy)
-    rng.shuffle(edges)
-    drawn[:len(edges)] = edges[:count]
-    return drawn
 
 
 def check_elementwise(

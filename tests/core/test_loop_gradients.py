@@ -392,3 +392,61 @@ def test_a_size_that_a_turn_changes():
     y = repeat(3, lambda a: gf.reduce_sum(gf.sin(a * x), 0, keepdims=True), x)
     check(y, x, at=np.linspace(-1.0, 1.0, 6).reshape(3, 2), orders=1)
     assert y.shape.as_list() == [None, 2]
+
+
+# ---- gradients inside loops, loops inside everything --------------------------------------------
+
+
+def test_gradient_descent_as_a_loop():
+    """x ← x − r·d(x−3)²/dx from 0: xₙ = 3 − 3(1−2r)ⁿ, which is differentiated by r."""
+    rate = gf.placeholder(gf.float64, [])
+
+    def body(i, x):
+        slope, = gf.gradients((x - 3.0) ** 2, x)
+        return i + 1, x - rate * slope
+
+    y = gf.while_loop(lambda i, x: i < 3, body, [0, gf.constant(0.0, gf.float64)])[1]
+    with gf.Session() as session:
+        found = session.run([y, gf.gradients(y, rate)[0]], {rate: 0.1})
+    np.testing.assert_allclose(found, [3 - 3 * 0.8**3, 18 * 0.8**2])
+
+
+def test_a_loop_in_a_cond_in_a_loop_in_a_cond(x):
+    w = gf.Variable(POINT)
+    choose = gf.placeholder_with_default(True, [])
+
+    def inner(a):
+        return gf.cond(gf.reduce_sum(a) > 0.0,
+                       lambda: repeat(2, lambda b: b * w + x, a), lambda: a * x)
+
+    y = gf.cond(choose, lambda: repeat(2, lambda a: gf.sin(inner(a)) * w, x), lambda: x)
+    check(y, x)
+    with_respect_to(w, gf.cond(
+        choose, lambda: repeat(2, lambda a: gf.sin(a * w) + w, gf.ones([3], gf.float64)),
+        lambda: w * 1.0))
+
+
+def test_a_recurrent_network():
+    rng = np.random.default_rng(0)
+    xs = gf.placeholder(gf.float64, [4, None, 2])
+    w = gf.constant(rng.normal(size=(2, 2)))
+
+    def body(t, h):
+        return t + 1, gf.tanh(gf.matmul(h, w) + gf.gather(xs, t))
+
+    start = gf.zeros([gf.shape(xs)[1], 2], gf.float64)
+    h = gf.while_loop(lambda t, h: t < 4, body, [0, start])[1]
+    assert h.shape.as_list() == [None, 2]
+    check(h, xs, at=rng.normal(size=(4, 3, 2)))
+
+
+def test_third_derivatives_through_an_open_loop(x):
+    y = gf.while_loop(lambda a: gf.reduce_sum(a) < 100.0, lambda a: a * x, [x])
+    check(y, x, at=np.array([1.5, 2.0, 1.2]), orders=3)
+
+
+def test_sizes_that_depend_on_the_data():
+    x = gf.placeholder(gf.float64, [None])
+    y = gf.while_loop(lambda i, a: i < 2, lambda i, a: (i + 1, gf.boolean_mask(a * a, a > 0.0)),
+                      [0, x])[1]
+    check(y, x, at=np.array([1.5, -1.0, 0.5]), orders=1)

@@ -191,6 +191,9 @@ def test_bodies_that_do_not_fit(body, invariants, problem):
     ((3, lambda x: x, [0]), "cond and body must be functions"),
     ((lambda x: True, lambda x: x, []), "at least one tensor"),
     ((lambda x: True, lambda x: x, 3), "must be a list or tuple"),
+    ((lambda x: True, lambda x: x, [None]), "while_loop 'while': loop variable 0: .*None"),
+    ((lambda x: True, lambda x: gf.no_op(), [0]), "body's result 0: .*has no value of its own"),
+    ((lambda x: None, lambda x: x, [0]), "the result of cond: .*None"),
     ((lambda x: x, lambda x: x, [0]), "cond must give a bool scalar, got int32"),
     ((lambda x: x > 0, lambda x: x, [np.ones(2)]), r"bool scalar, got bool \[2\]"),
 ])

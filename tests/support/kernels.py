@@ -59,12 +59,14 @@ def compiled(
 def assert_same(actual: np.ndarray, expected: np.ndarray, message: str = "") -> None:
     """Equal bit for bit, but for the payload of NaNs."""
     assert actual.dtype == expected.dtype
-    same = (actual == expected) | ((actual != actual) & (expected != expected))
-    if expected.dtype.kind == "f" or expected.dtype.name == "bfloat16":
-        wide, other = actual.astype(np.float64), expected.astype(np.float64)
-        same &= (np.signbit(wide) == np.signbit(other)) | (wide != wide)
-    assert np.all(same), f"{message}\nat {np.argwhere(~same)[:5].tolist()}: " \
-        f"{actual[~same][:5]} is not {expected[~same][:5]}"
+    with np.errstate(invalid="ignore"):  # ml_dtypes warns about NaN
+        same = (actual == expected) | ((actual != actual) & (expected != expected))
+        if expected.dtype.kind == "f" or expected.dtype.name == "bfloat16":
+            wide, other = actual.astype(np.float64), expected.astype(np.float64)
+            same &= (np.signbit(wide) == np.signbit(other)) | (wide != wide)
+    assert np.all(same), (
+        f"{message}\nat {np.argwhere(~same)[:5].tolist()}: {actual[~same][:5]} is not "
+        f"{expected[~same][:5]}")
 
 
 def check_exact(kernel: Kernel, arrays: Sequence[np.ndarray], sizes: Sequence[int]) -> None:
@@ -89,3 +91,27 @@ def elementwise(
 def element(number: int, dtype: DType, offset: Expr | None = None) -> Expr:
     """Element `offset` (by default that of loop 0) of a buffer."""
     return load(number, b.index(0) if offset is None else offset, dtype)
+
+
+def values(dtype: DType, count: int, seed: int = 0) -> np.ndarray:
+    """Numbers of a dtype with its special ones in front: edges, infinities, NaN, both zeros."""
+    rng = np.random.default_rng(seed)
+    if dtype.is_bool:
+        return rng.integers(0, 2, count).astype(bool)
+    if dtype.is_integer:
+        low, high = int(dtype.min), int(dtype.max)
+        special = [low, high, 0, 1, low + 1, high - 1, 3, 7]
+        drawn = rng.integers(low, high, count, dtype=dtype.numpy, endpoint=True)
+        small = rng.integers(0, 9, count).astype(dtype.numpy)
+        drawn = np.where(rng.random(count) < 0.5, drawn, small)
+    else:
+        special = [0.0, -0.0, np.inf, -np.inf, np.nan, 0.5, -1.5, 2.5, float(dtype.max),
+                   float(dtype.min), 1e-6, -3e9, 255.7, -128.9, 6e-8]
+        drawn = rng.normal(size=count) * 10.0 ** rng.integers(-3, 4, count)
+    with np.errstate(all="ignore"):
+        drawn = np.asarray(drawn).astype(dtype.numpy)
+        edges = np.array(special).astype(dtype.numpy) if dtype.is_floating else np.array(
+            special, dtype.numpy)
+    rng.shuffle(edges)
+    drawn[:len(edges)] = edges[:count]
+    return drawn

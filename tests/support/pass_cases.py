@@ -54,9 +54,14 @@ def arrays_for(types: Sequence[TensorType], seed: int = 0) -> list[np.ndarray]:
 
 
 def special_arrays(types: Sequence[TensorType]) -> list[np.ndarray]:
-    """Zeros of both signs, infinities, NaN, the very small and the very large, turned about."""
-    return [np.resize(np.roll(SPECIAL, 5 * i), t.shape.as_list()).astype(t.dtype.numpy)
-            for i, t in enumerate(types)]
+    """Zeros of both signs, infinities, NaN, the very small and the very large, turned about.
+
+    Integers are as in `arrays_for`.
+    """
+    return [
+        np.resize(np.roll(SPECIAL, 5 * i), t.shape.as_list()).astype(t.dtype.numpy)
+        if t.dtype.is_floating else array
+        for i, (t, array) in enumerate(zip(types, arrays_for(types)))]
 
 
 def assert_same_bits(actual: np.ndarray, expected: np.ndarray) -> None:

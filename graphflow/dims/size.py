@@ -1,21 +1,19 @@
-"""Sizes that may be symbols: `Dimension`, its arithmetic, and what may be assumed of it.
+"""One size of a shape: `Dimension`, an integer or a symbolic expression, and its arithmetic.
 
-A size is an integer or a canonical symbolic expression: a polynomial with integer coefficients
-over *atoms*, where an atom is a named unknown (`x.0`: axis 0 of placeholder `x`) or an opaque
-function of other sizes (`floordiv`, `ceildiv`, `min`, `max`, `broadcast`). Because the form is
-canonical, two sizes are equal if they are the same expression, different if they differ by a
-non-zero constant, and otherwise unknown: `equal` has three answers.
+The form of an expression is canonical, so two sizes are equal if they are the same expression,
+different if they differ by a non-zero constant, and otherwise unknown: `equal` has three answers.
 """
 
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Union
 
 import numpy as np
 
+from graphflow.dims import polynomial
+from graphflow.dims.polynomial import Atom, Monomial, Terms
 from graphflow.errors import DTypeError, ShapeError
 
 _serial = itertools.count()
@@ -106,22 +104,14 @@ class KnownDim(int, Dimension):
         return str(int(self))
 
 
-Atom = Union[str, tuple]
-Monomial = tuple[tuple[Atom, int], ...]
-
-
-def _atom_key(atom: Atom) -> tuple:
-    return (0, atom, ()) if isinstance(atom, str) else (1, atom[0], tuple(map(str, atom[1:])))
-
-
 class SymDim(Dimension):
     """A size that is not a constant: a polynomial over atoms. Immutable, hashable, canonical."""
 
     __slots__ = ("terms", "_hash")
-    terms: tuple[tuple[Monomial, int], ...]
+    terms: Terms
     _hash: int
 
-    def __new__(cls, terms: tuple[tuple[Monomial, int], ...]) -> SymDim:
+    def __new__(cls, terms: Terms) -> SymDim:
         self = object.__new__(cls)
         object.__setattr__(self, "terms", terms)
         object.__setattr__(self, "_hash", hash(terms))
@@ -201,7 +191,7 @@ class SymDim(Dimension):
         )
 
     def __repr__(self) -> str:
-        return "?" if is_anonymous(self) else _polynomial_text(self)
+        return "?" if is_anonymous(self) else polynomial.text(self.terms)
 
     __str__ = __repr__
 
@@ -223,22 +213,6 @@ def _negated(answer: bool | None) -> bool | None:
 
 def is_anonymous(dim: SymDim) -> bool:
     return all(isinstance(a, str) and a.startswith("?") for m, _ in dim.terms for a, _ in m)
-
-
-def _atom_text(atom: Atom) -> str:
-    if isinstance(atom, str):
-        return atom
-    return f"{atom[0]}({', '.join(map(str, atom[1:]))})"
-
-
-def _polynomial_text(dim: SymDim) -> str:
-    parts = []
-    for monomial, coefficient in dim.terms:
-        factors = [_atom_text(a) + (f"^{p}" if p > 1 else "") for a, p in monomial]
-        if coefficient != 1 or not factors:
-            factors.insert(0, str(coefficient))
-        parts.append("*".join(factors))
-    return "+".join(parts).replace("+-", "-")
 
 
 def symbol(name: str) -> SymDim:
@@ -329,17 +303,13 @@ def _terms(value: Any) -> dict[Monomial, int]:
     return {(): number} if number else {}
 
 
-def _term_key(term: tuple[Monomial, int]) -> tuple:
-    return tuple((_atom_key(atom), power) for atom, power in term[0])
-
-
-def _canonical(terms: dict[Monomial, int]) -> Dim:
-    kept = {m: c for m, c in terms.items() if c}
+def _size_of(terms: dict[Monomial, int]) -> Dim:
+    kept = polynomial.canonical(terms)
     if not kept:
         return 0
-    if len(kept) == 1 and () in kept:
-        return kept[()]
-    return SymDim(tuple(sorted(kept.items(), key=_term_key, reverse=True)))
+    if len(kept) == 1 and kept[0][0] == ():
+        return kept[0][1]
+    return SymDim(kept)
 
 
 def add(a: Any, b: Any) -> Dim:
@@ -348,10 +318,7 @@ def add(a: Any, b: Any) -> Dim:
         return NotImplemented
     if not isinstance(a, SymDim) and not isinstance(b, SymDim):
         return int(a) + int(b)
-    terms = _terms(a)
-    for monomial, coefficient in _terms(b).items():
-        terms[monomial] = terms.get(monomial, 0) + coefficient
-    return _canonical(terms)
+    return _size_of(polynomial.total(_terms(a), _terms(b)))
 
 
 def sub(a: Any, b: Any) -> Dim:
@@ -361,56 +328,23 @@ def sub(a: Any, b: Any) -> Dim:
     return add(a, mul(b, -1))
 
 
-def _multiply_monomials(a: Monomial, b: Monomial) -> Monomial:
-    powers: dict[Atom, int] = dict(a)
-    for atom, power in b:
-        powers[atom] = powers.get(atom, 0) + power
-    return tuple(sorted(powers.items(), key=lambda item: _atom_key(item[0])))
-
-
 def mul(a: Any, b: Any) -> Dim:
     """a · b."""
     if not (is_size(a) and is_size(b)):
         return NotImplemented
     if not isinstance(a, SymDim) and not isinstance(b, SymDim):
         return int(a) * int(b)
-    terms: dict[Monomial, int] = {}
-    right = _terms(b).items()
-    for m1, c1 in _terms(a).items():
-        for m2, c2 in right:
-            monomial = _multiply_monomials(m1, m2)
-            terms[monomial] = terms.get(monomial, 0) + c1 * c2
-    return _canonical(terms)
+    return _size_of(polynomial.product(_terms(a), _terms(b)))
 
 
-def _opaque(name: str, *args: Dim) -> Dim:
+def opaque(name: str, *args: Dim) -> Dim:
+    """A function of sizes that is not computed any further."""
     return SymDim((((((name, *args), 1),), 1),))
 
 
-def _divide_monomial(monomial: Monomial, divisor: Monomial) -> Monomial | None:
-    powers = dict(monomial)
-    for atom, power in divisor:
-        left = powers.get(atom, 0) - power
-        if left < 0:
-            return None
-        powers[atom] = left
-    return tuple((a, p) for a, p in powers.items() if p)
-
-
-def _exact_quotient(a: Dim, b: Dim) -> Dim | None:
-    """a / b if b is one term that divides every term of a, else None."""
-    divisor = list(_terms(b).items())
-    if len(divisor) != 1:
-        return 1 if a == b else None
-    (d_monomial, d_coefficient), = divisor
-    quotient: dict[Monomial, int] = {}
-    for monomial, coefficient in _terms(a).items():
-        rest = _divide_monomial(monomial, d_monomial)
-        if rest is None or coefficient % d_coefficient:
-            return None
-        rest = _multiply_monomials(rest, ())
-        quotient[rest] = quotient.get(rest, 0) + coefficient // d_coefficient
-    return _canonical(quotient)
+def _exact_quotient(a: Any, b: Any) -> Dim | None:
+    quotient = polynomial.exact_quotient(_terms(a), _terms(b))
+    return None if quotient is None else _size_of(quotient)
 
 
 def floordiv(a: Any, b: Any) -> Dim:
@@ -421,16 +355,16 @@ def floordiv(a: Any, b: Any) -> Dim:
         raise ShapeError(f"A size of {a} cannot be divided by 0.")
     if not isinstance(a, SymDim) and not isinstance(b, SymDim):
         return int(a) // int(b)
-    exact = _exact_quotient(simplify(a), simplify(b))
-    return _opaque("floordiv", simplify(a), simplify(b)) if exact is None else exact
+    exact = _exact_quotient(a, b)
+    return opaque("floordiv", simplify(a), simplify(b)) if exact is None else exact
 
 
 def ceildiv(a: Any, b: Any) -> Dim:
     """⌈a / b⌉."""
     if not isinstance(a, SymDim) and not isinstance(b, SymDim):
         return -(-int(a) // int(b))
-    exact = _exact_quotient(simplify(a), simplify(b))
-    return _opaque("ceildiv", simplify(a), simplify(b)) if exact is None else exact
+    exact = _exact_quotient(a, b)
+    return opaque("ceildiv", simplify(a), simplify(b)) if exact is None else exact
 
 
 def dim_max(a: Any, b: Any) -> Dim:
@@ -438,7 +372,7 @@ def dim_max(a: Any, b: Any) -> Dim:
     difference = sub(a, b)
     if not isinstance(difference, SymDim):
         return simplify(a) if difference >= 0 else simplify(b)
-    return _opaque("max", *sorted((simplify(a), simplify(b)), key=str))
+    return opaque("max", *sorted((simplify(a), simplify(b)), key=str))
 
 
 def dim_min(a: Any, b: Any) -> Dim:
@@ -446,7 +380,7 @@ def dim_min(a: Any, b: Any) -> Dim:
     difference = sub(a, b)
     if not isinstance(difference, SymDim):
         return simplify(a) if difference <= 0 else simplify(b)
-    return _opaque("min", *sorted((simplify(a), simplify(b)), key=str))
+    return opaque("min", *sorted((simplify(a), simplify(b)), key=str))
 
 
 def equal(a: Any, b: Any) -> bool | None:
@@ -455,125 +389,6 @@ def equal(a: Any, b: Any) -> bool | None:
     if not isinstance(difference, SymDim):
         return difference == 0
     return None
-
-
-def evaluate_dim(dim: Any, values: dict[str, int]) -> int:
-    """The number that `dim` is when its symbols have these `values`. KeyError if one lacks."""
-    if not isinstance(dim, SymDim):
-        return int(dim)
-    total = 0
-    for monomial, coefficient in dim.terms:
-        product = coefficient
-        for atom, power in monomial:
-            product *= _evaluate_atom(atom, values) ** power
-        total += product
-    return total
-
-
-_ATOM_FUNCTIONS: dict[str, Callable[[int, int], int]] = {
-    "floordiv": lambda a, b: a // b,
-    "ceildiv": lambda a, b: -(-a // b),
-    "max": max,
-    "min": min,
-    "broadcast": lambda a, b: b if a == 1 else a,
-}
-
-
-def _evaluate_atom(atom: Atom, values: dict[str, int]) -> int:
-    if isinstance(atom, str):
-        return values[atom]
-    return _ATOM_FUNCTIONS[atom[0]](*(evaluate_dim(d, values) for d in atom[1:]))
-
-
-class Assumptions:
-    """What one compilation may assume about sizes: their hints and the guards that follow.
-
-    `hints` are the sizes of the feeds at hand. When a decision needs to know whether two sizes
-    are equal, it is taken for the hints and written down as a guard `(a, b, equal?)`; the
-    compiled program is valid for all feeds whose sizes satisfy the guards.
-    """
-
-    def __init__(self, hints: dict[str, int]) -> None:
-        self.hints = hints
-        self.guards: dict[tuple[Dim, Dim], bool] = {}
-
-    def same(self, a: Dim, b: Dim) -> bool | None:
-        """Whether a = b, by a new guard if the symbols have hints."""
-        known = equal(a, b)
-        if known is not None:
-            return known
-        try:
-            answer = evaluate_dim(a, self.hints) == evaluate_dim(b, self.hints)
-        except KeyError:
-            return None
-        self.guards[(a, b)] = answer
-        return answer
-
-    def ones(self) -> list[str]:
-        """The symbols that a guard says are one."""
-        return [symbol_name(a) for (a, b), answer in self.guards.items()
-                if answer and isinstance(a, SymDim) and not isinstance(b, SymDim) and b == 1
-                and symbol_name(a)]
-
-    def hold_for(self, values: dict[str, int]) -> bool:
-        """True if every guard has the same answer for `values`."""
-        return all(
-            (evaluate_dim(a, values) == evaluate_dim(b, values)) == answer
-            for (a, b), answer in self.guards.items()
-        )
-
-
-_local = threading.local()
-
-
-class assuming:
-    """Context manager: decisions inside may use these `Assumptions` (see `same`)."""
-
-    def __init__(self, assumptions: Assumptions | None) -> None:
-        self._assumptions = assumptions
-
-    def __enter__(self) -> Assumptions | None:
-        self._outer = getattr(_local, "assumptions", None)
-        _local.assumptions = self._assumptions
-        return self._assumptions
-
-    def __exit__(self, *_: object) -> None:
-        _local.assumptions = self._outer
-
-
-def same(a: Dim, b: Dim) -> bool | None:
-    """Whether two sizes are equal: yes, no, or (outside a compilation) None for unknown."""
-    known = equal(a, b)
-    assumptions = getattr(_local, "assumptions", None)
-    if known is not None or assumptions is None:
-        return known
-    return assumptions.same(a, b)
-
-
-def broadcast_dims(a: Dim, b: Dim) -> Dim | None:
-    """The size of a broadcast axis; None if the two can never be broadcast."""
-    if not isinstance(a, SymDim) and a == 1:
-        return b
-    if not isinstance(b, SymDim) and b == 1:
-        return a
-    answer = same(a, b)
-    if answer is True:
-        return b if isinstance(a, SymDim) else a
-    if answer is False and isinstance(a, SymDim) and same(a, 1):
-        return b
-    if answer is False and isinstance(b, SymDim) and same(b, 1):
-        return a
-    if not isinstance(a, SymDim) and not isinstance(b, SymDim):
-        return None
-    if answer is False:
-        return None
-    # One of them unknown: if the other is a constant other than 1, the result is that constant
-    # whichever way it turns out; two unknowns stay an opaque atom.
-    if not isinstance(a, SymDim):
-        return a
-    if not isinstance(b, SymDim):
-        return b
-    return _opaque("broadcast", *sorted((a, b), key=str))
 
 
 def product(dims: Sequence[Dim]) -> Dim:

@@ -1,0 +1,65 @@
+"""Who takes part: one entry for each way of calling each framework."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+ALL = frozenset({"linear_regression", "mlp", "cnn", "chain_softmax"})
+
+
+@dataclass(frozen=True, slots=True)
+class Framework:
+    """One worker.
+
+    Attributes:
+      name: what the table and `--only` call it: module, or module:variant.
+      package: what it imports; if that is missing, the framework is absent.
+      workloads: what it can do at all.
+      peer: False for graphflow itself.
+    """
+
+    name: str
+    package: str
+    workloads: frozenset[str] = ALL
+    peer: bool = True
+
+    @property
+    def module(self) -> str:
+        """The worker's module."""
+        return f"benchmarks.workers.{self.name.partition(':')[0]}"
+
+    @property
+    def variant(self) -> str:
+        """What follows the colon of the name, or ""."""
+        return self.name.partition(":")[2]
+
+
+FRAMEWORKS = (
+    Framework("graphflow_cpu", "graphflow", peer=False),
+    Framework("graphflow_cpu:run", "graphflow", peer=False),
+    Framework("graphflow_reference", "graphflow", peer=False),
+    Framework("graphflow_reference:run", "graphflow", peer=False),
+    Framework("torch_eager", "torch"),
+    Framework("torch_compile", "torch"),
+    Framework("torch_compile:functional", "torch"),
+    Framework("jax_jit", "jax"),
+    Framework("tensorflow_v1", "tensorflow"),
+    Framework("tensorflow_v1:run", "tensorflow"),
+    Framework("pytensor_fn", "pytensor"),
+    Framework("onnxruntime", "onnxruntime", frozenset({"chain_softmax"})),  # it does not train
+)
+
+
+def select(names: Sequence[str]) -> list[Framework]:
+    """The entries that `names` mean, all if empty; a name without a variant means all variants.
+
+    Raises ValueError for a name that nobody has.
+    """
+    known = {f.name for f in FRAMEWORKS} | {f.name.partition(":")[0] for f in FRAMEWORKS}
+    unknown = sorted(set(names) - known)
+    if unknown:
+        raise ValueError(f"no framework {', '.join(unknown)}; there are "
+                         f"{', '.join(f.name for f in FRAMEWORKS)}")
+    return [f for f in FRAMEWORKS
+            if not names or f.name in names or f.name.partition(":")[0] in names]

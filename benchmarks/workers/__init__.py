@@ -1,0 +1,1 @@
+"""One module per framework; each is a program that `serve` makes a worker of."""

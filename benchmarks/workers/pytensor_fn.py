@@ -1,0 +1,98 @@
+"""PyTensor: one compiled function with updates, inputs trusted, in its default mode.
+
+It has no convolution over several channels: the CNN's is a product with the nine shifted images,
+its pooling a maximum over reshaped axes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks import workloads as w
+from benchmarks.workers.serve import Job, Steps, serve
+
+
+def build(pytensor: Any, job: Job) -> Steps:
+    """pytensor: the package."""
+    import pytensor.tensor as pt
+
+    pytensor.config.floatX = "float32"
+    kinds = {"f": "float32", "i": "int32"}
+    inputs = [pt.tensor(dtype=kinds[a.dtype.kind], shape=a.shape) for a in job.batch]
+    batch = [a.astype("int32") if a.dtype.kind == "i" else a for a in job.batch]
+    shared = {n: pytensor.shared(a, name=n) for n, a in job.parameters.items()}
+    output = _OUTPUTS[job.workload.name](pt, shared, *inputs)
+    if not job.workload.trains:
+        compiled = pytensor.function(inputs, pytensor.Out(output, borrow=True))
+        compiled.trust_input = True
+        return Steps(lambda: compiled(*batch), lambda: None)
+    updates = _updates(pytensor, pt, job.workload.name, output, shared)
+    initial = {v: v.get_value() for v in updates}
+    compiled = pytensor.function(inputs, output, updates=updates)
+    compiled.trust_input = True
+
+    def reset() -> None:
+        for variable, value in initial.items():
+            variable.set_value(value)
+
+    return Steps(lambda: compiled(*batch), reset)
+
+
+def _updates(pytensor: Any, pt: Any, workload: str, loss: Any, shared: dict) -> dict:
+    gradients = pytensor.grad(loss, list(shared.values()))
+    if workload == "linear_regression":
+        return {p: p - w.SGD_RATE * g for p, g in zip(shared.values(), gradients)}
+    power1, power2 = (pytensor.shared(loss.type.filter(1.0)) for _ in range(2))
+    updates = {power1: power1 * w.BETA1, power2: power2 * w.BETA2}
+    rate = w.ADAM_RATE * pt.sqrt(1 - updates[power2]) / (1 - updates[power1])
+    for p, g in zip(shared.values(), gradients):
+        m, v = (pytensor.shared(0 * p.get_value()) for _ in range(2))
+        updates[m] = w.BETA1 * m + (1 - w.BETA1) * g
+        updates[v] = w.BETA2 * v + (1 - w.BETA2) * g * g
+        updates[p] = p - rate * updates[m] / (pt.sqrt(updates[v]) + w.EPSILON)
+    return updates
+
+
+def _linear_regression(pt: Any, p: dict, x: Any, y: Any) -> Any:
+    return pt.mean(pt.sqr(x @ p["w"] + p["b"] - y))
+
+
+def _cross_entropy(pt: Any, logits: Any, labels: Any) -> Any:
+    log_p = pt.special.log_softmax(logits, axis=1)
+    return -pt.mean(log_p[pt.arange(labels.shape[0]), labels])
+
+
+def _mlp(pt: Any, p: dict, x: Any, labels: Any) -> Any:
+    hidden = pt.maximum(x @ p["w1"] + p["b1"], 0)
+    return _cross_entropy(pt, hidden @ p["w2"] + p["b2"], labels)
+
+
+def _conv_relu_pool(pt: Any, x: Any, kernel: Any, bias: Any, size: int) -> Any:
+    """x: [N, size, size, C], kernel: [3, 3, C, F] → [N, (size−2)//2, (size−2)//2, F]."""
+    _, _, channels, filters = kernel.get_value(borrow=True).shape
+    side = size - 2
+    shifted = [x[:, i:i + side, j:j + side] for i in range(3) for j in range(3)]
+    rows = pt.concatenate(shifted, axis=3).reshape((-1, 9 * channels))
+    y = pt.maximum(rows @ kernel.reshape((9 * channels, filters)) + bias, 0)
+    y, half = y.reshape((w.BATCH, side, side, filters)), side // 2
+    y = y[:, :2 * half, :2 * half].reshape((w.BATCH, half, 2, half, 2, filters))
+    return pt.max(y, axis=(2, 4))
+
+
+def _cnn(pt: Any, p: dict, x: Any, labels: Any) -> Any:
+    y = _conv_relu_pool(pt, x, p["k1"], p["b1"], 28)
+    y = _conv_relu_pool(pt, y, p["k2"], p["b2"], 13)
+    return _cross_entropy(pt, y.reshape((w.BATCH, 1600)) @ p["w3"] + p["b3"], labels)
+
+
+def _chain_softmax(pt: Any, p: dict, a: Any, b: Any, c: Any) -> Any:
+    y = pt.tanh(a * b + c) * pt.sigmoid(a - c) + pt.exp(-pt.sqr(b)) / 2
+    return pt.special.softmax(y, axis=1)
+
+
+_OUTPUTS = {"linear_regression": _linear_regression, "mlp": _mlp, "cnn": _cnn,
+            "chain_softmax": _chain_softmax}
+
+
+if __name__ == "__main__":
+    serve("pytensor", build)

@@ -1,0 +1,77 @@
+"""The workloads as TensorFlow 1 programs: the same text for TensorFlow and for graphflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks import workloads as w
+from benchmarks.workers.serve import Job, Steps
+
+
+def build(tf: Any, session: Any, job: Job) -> Steps:
+    """Builds the job's graph in the default graph of `tf` and runs it in `session`.
+
+    The variant "run" calls `session.run` in each step, otherwise a callable made once.
+    """
+    kinds = {"f": tf.float32, "i": tf.int32}
+    feeds = [tf.placeholder(kinds[a.dtype.kind], a.shape) for a in job.batch]
+    variables = {name: tf.Variable(a, name=name) for name, a in job.parameters.items()}
+    output = _OUTPUTS[job.workload.name](tf, variables, *feeds)
+    values = [a.astype("int32") if a.dtype.kind == "i" else a for a in job.batch]
+    if not job.workload.trains:
+        return Steps(_runner(session, output, feeds, values, job.variant), lambda: None)
+    train = _optimizer(tf, job.workload.name).minimize(output)
+    initialize = tf.global_variables_initializer()
+    session.run(initialize)
+    step = _runner(session, [output, train], feeds, values, job.variant)
+    return Steps(lambda: step()[0], lambda: session.run(initialize))
+
+
+def _runner(session: Any, fetches: Any, feeds: list, values: list, variant: str) -> Any:
+    if variant == "run":
+        feed_dict = dict(zip(feeds, values))
+        return lambda: session.run(fetches, feed_dict)
+    call = session.make_callable(fetches, feeds)
+    return lambda: call(*values)
+
+
+def _optimizer(tf: Any, workload: str) -> Any:
+    if workload == "linear_regression":
+        return tf.train.GradientDescentOptimizer(w.SGD_RATE)
+    return tf.train.AdamOptimizer(w.ADAM_RATE, w.BETA1, w.BETA2, w.EPSILON)
+
+
+def _linear_regression(tf: Any, v: dict[str, Any], x: Any, y: Any) -> Any:
+    return tf.reduce_mean(tf.square(tf.matmul(x, v["w"]) + v["b"] - y))
+
+
+def _cross_entropy(tf: Any, logits: Any, labels: Any) -> Any:
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+
+
+def _mlp(tf: Any, v: dict[str, Any], x: Any, labels: Any) -> Any:
+    hidden = tf.nn.relu(tf.matmul(x, v["w1"]) + v["b1"])
+    return _cross_entropy(tf, tf.matmul(hidden, v["w2"]) + v["b2"], labels)
+
+
+def _conv_relu_pool(tf: Any, x: Any, kernel: Any, bias: Any) -> Any:
+    y = tf.nn.conv2d(x, kernel, strides=[1, 1, 1, 1], padding="VALID")
+    y = tf.nn.relu(tf.nn.bias_add(y, bias))
+    return tf.nn.max_pool(y, [1, 2, 2, 1], [1, 2, 2, 1], "VALID")
+
+
+def _cnn(tf: Any, v: dict[str, Any], x: Any, labels: Any) -> Any:
+    y = _conv_relu_pool(tf, x, v["k1"], v["b1"])
+    y = _conv_relu_pool(tf, y, v["k2"], v["b2"])
+    logits = tf.matmul(tf.reshape(y, [-1, 1600]), v["w3"]) + v["b3"]
+    return _cross_entropy(tf, logits, labels)
+
+
+def _chain_softmax(tf: Any, v: dict[str, Any], a: Any, b: Any, c: Any) -> Any:
+    y = tf.tanh(a * b + c) * tf.sigmoid(a - c) + tf.exp(-tf.square(b)) / 2
+    return tf.nn.softmax(y)
+
+
+_OUTPUTS = {"linear_regression": _linear_regression, "mlp": _mlp, "cnn": _cnn,
+            "chain_softmax": _chain_softmax}

@@ -1,0 +1,33 @@
+"""PyTorch, eager, with the fused optimisers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.workers import torch_program
+from benchmarks.workers.serve import Job, Steps, serve
+
+
+def build(torch: Any, job: Job) -> Steps:
+    """torch: the package."""
+    initial, batch = torch_program.start(torch, job)
+    function = torch_program.function(torch, job)
+    if not job.workload.trains:
+        with torch.inference_mode():
+            return Steps(lambda: function(initial, *batch()).numpy(), lambda: None)
+    parameters = {n: t.clone().requires_grad_() for n, t in initial.items()}
+    optimizer = torch_program.optimizer(torch, job, parameters, fused=True)
+
+    def step() -> float:
+        optimizer.zero_grad(set_to_none=True)
+        loss = function(parameters, *batch())
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return Steps(step, lambda: torch_program.restore(
+        torch, parameters, initial, optimizer.state))
+
+
+if __name__ == "__main__":
+    serve("torch", build)

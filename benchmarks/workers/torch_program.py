@@ -1,0 +1,77 @@
+"""The workloads in PyTorch: parameters as the framework likes them, and functions of them.
+
+Images are channels_last: the NHWC batch is then a view, and it is oneDNN's faster layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks import workloads as w
+from benchmarks.workers.serve import Job
+
+Parameters = dict[str, Any]
+
+
+def start(torch: Any, job: Job) -> tuple[Parameters, Callable[[], list[Any]]]:
+    """(initial parameters, a function that turns the NumPy batch into tensors without copying)."""
+    torch.set_num_threads(job.threads)
+    torch.set_num_interop_threads(job.threads)
+    parameters = {}
+    for name, array in job.parameters.items():
+        tensor = torch.from_numpy(array)
+        if array.ndim == 4:
+            tensor = tensor.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
+        parameters[name] = tensor.clone()
+    arrays, images = job.batch, job.workload.name == "cnn"
+
+    def batch() -> list[Any]:
+        tensors = [torch.from_numpy(a) for a in arrays]
+        return [tensors[0].permute(0, 3, 1, 2), *tensors[1:]] if images else tensors
+
+    return parameters, batch
+
+
+def function(torch: Any, job: Job) -> Callable[..., Any]:
+    """The loss as a function of (parameters, *batch), or the output of a plain function."""
+    f = torch.nn.functional
+
+    def linear_regression(p: Parameters, x: Any, y: Any) -> Any:
+        return torch.mean(torch.square(torch.addmm(p["b"], x, p["w"]) - y))
+
+    def mlp(p: Parameters, x: Any, labels: Any) -> Any:
+        hidden = torch.relu(torch.addmm(p["b1"], x, p["w1"]))
+        return f.cross_entropy(torch.addmm(p["b2"], hidden, p["w2"]), labels)
+
+    def cnn(p: Parameters, x: Any, labels: Any) -> Any:
+        y = f.max_pool2d(torch.relu(f.conv2d(x, p["k1"], p["b1"])), 2)
+        y = f.max_pool2d(torch.relu(f.conv2d(y, p["k2"], p["b2"])), 2)
+        features = y.permute(0, 2, 3, 1).reshape(-1, 1600)
+        return f.cross_entropy(torch.addmm(p["b3"], features, p["w3"]), labels)
+
+    def chain_softmax(p: Parameters, a: Any, b: Any, c: Any) -> Any:
+        y = torch.tanh(a * b + c) * torch.sigmoid(a - c) + torch.exp(-b * b) / 2
+        return torch.softmax(y, dim=1)
+
+    return {"linear_regression": linear_regression, "mlp": mlp, "cnn": cnn,
+            "chain_softmax": chain_softmax}[job.workload.name]
+
+
+def optimizer(torch: Any, job: Job, parameters: Parameters, **settings: Any) -> Any:
+    """`torch.optim`'s optimiser for the job."""
+    if job.workload.name == "linear_regression":
+        return torch.optim.SGD(parameters.values(), w.SGD_RATE, **settings)
+    return torch.optim.Adam(
+        parameters.values(), w.ADAM_RATE, (w.BETA1, w.BETA2), w.EPSILON, **settings)
+
+
+def restore(torch: Any, parameters: Parameters, initial: Parameters, state: Any) -> None:
+    """Writes `initial` over `parameters` and zero over the optimiser's state, in place."""
+    with torch.no_grad():
+        for name, tensor in parameters.items():
+            tensor.copy_(initial[name])
+        for tensors in state.values():
+            for value in tensors.values():
+                if torch.is_tensor(value):
+                    value.zero_()
