@@ -19,18 +19,21 @@ from benchmarks.load import Load, LoadMeter, process_cpu_seconds
 
 
 class WorkerError(Exception):
-    """The worker failed, said something unexpected, or ended; the message tells why."""
+    """The worker failed, ended or does not answer; the message is what the table shows."""
 
 
 class AbsentError(WorkerError):
     """The framework is not installed."""
 
+    def __init__(self) -> None:
+        super().__init__("absent")
+
 
 class WorkerProcess:
     """One framework in one process. Asleep (stopped) except while it is asked something.
 
-    framework: which; threads: how many; folder: an empty directory for its caches and its log.
-    Raises AbsentError, WorkerError.
+    framework: which; threads: how many; folder: a directory to make, for its caches and its log;
+    timeout: seconds to wait for an answer. Raises AbsentError, WorkerError.
     """
 
     def __init__(self, framework: Framework, threads: int, folder: Path, timeout: float) -> None:
@@ -49,7 +52,7 @@ class WorkerProcess:
             raise
         if "absent" in hello:
             self.close()
-            raise AbsentError(hello["absent"])
+            raise AbsentError
         self.version: str = hello["version"]
         self._signal(signal.SIGSTOP)
 
@@ -98,16 +101,16 @@ class WorkerProcess:
     def _receive(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         if not select.select([self._process.stdout], [], [], self._timeout)[0]:
-            raise WorkerError(f"no answer within {self._timeout:g} s")
+            raise WorkerError(f"failed: no answer within {self._timeout:g} s")
         line = self._process.stdout.readline()
         if not line:
             raise WorkerError(self._epitaph())
         answer = json.loads(line)
         if "error" in answer:
-            raise WorkerError(answer["error"])
+            raise WorkerError(f"failed: {answer['error']}")
         return answer
 
     def _epitaph(self) -> str:
         code = self._process.wait()
         last = self._log.read_text(errors="replace").strip().splitlines()[-1:]
-        return f"ended with {code}: {''.join(last) or 'nothing on stderr'}"
+        return f"failed: ended with {code}: {''.join(last) or 'nothing on stderr'}"

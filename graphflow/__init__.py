@@ -28,7 +28,9 @@ from graphflow.compat import (
     enable_eager_execution,
     executing_eagerly,
 )
+from graphflow.conversion import register_tensor_conversion_function
 from graphflow.custom_gradient import RegisterGradient, custom_gradient, identity_n
+from graphflow.defaults import get_default_session
 from graphflow.dims import Dimension
 from graphflow.dtypes import (
     DType,
@@ -54,13 +56,7 @@ from graphflow.dtypes import (
 from graphflow.dtypes import bool_ as bool
 from graphflow.errors import GraphflowError, GraphflowWarning
 from graphflow.gradients import AggregationMethod, UnconnectedGradients, gradients, hessians
-from graphflow.graph import (
-    Graph,
-    get_default_graph,
-    get_default_session,
-    register_tensor_conversion_function,
-    reset_default_graph,
-)
+from graphflow.graph import Graph, get_default_graph, reset_default_graph
 from graphflow.indexed_slices import IndexedSlices
 from graphflow.ops.arg_reduction import arg_max, arg_min, argmax, argmin
 from graphflow.ops.arithmetic import (

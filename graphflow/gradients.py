@@ -20,7 +20,7 @@ from graphflow.indexed_slices import IndexedSlices, concat_slices
 from graphflow.lowering import Region
 from graphflow.opdef import NotDifferentiable
 from graphflow.regions import find_inside
-from graphflow.tensor import Operation, Tensor
+from graphflow.tensor import Operation, Tensor, dereferenced
 
 
 class UnconnectedGradients(enum.Enum):
@@ -95,8 +95,7 @@ def as_list(value: Any) -> list[Any]:
 
 def as_variable_or_tensor(value: Any) -> Tensor:
     """The tensor (for a variable: its handle) that `value` stands for. Raises DTypeError."""
-    if hasattr(value, "as_graph_tensor"):
-        value = value.as_graph_tensor()
+    value = dereferenced(value)
     if isinstance(value, IndexedSlices):
         value = value.values
     if not isinstance(value, Tensor):
@@ -154,7 +153,10 @@ class _Walk:
             elif isinstance(start, IndexedSlices):
                 gradient = start
             else:
-                gradient = self.graph.convert(start, y.dtype, f"grad_ys_{i}")
+                try:
+                    gradient = self.graph.convert(start, y.dtype, f"grad_ys_{i}")
+                except DTypeError as error:
+                    raise DTypeError(f"gradients: grad_ys[{i}] of {y!r}: {error}") from None
                 if not gradient.shape.is_compatible_with(y.shape):
                     raise GraphError(
                         f"gradients: grad_ys[{i}] has shape {gradient.shape}, its y {y!r}."

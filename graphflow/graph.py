@@ -1,4 +1,4 @@
-"""`Graph`: an append-only list of Operations with names, scopes, collections; default stacks.
+"""`Graph`: an append-only list of Operations with names, scopes, collections; the default one.
 
 The creation order of operations is a topological order, and it is the order in which a run
 carries out what no edge orders: programs are deterministic. Building is thread-safe, linear, and
@@ -8,28 +8,22 @@ never recurses on the depth of the graph.
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from graphflow import builder
-from graphflow.builder import Builder, F
-from graphflow.dtypes import DType, as_dtype, to_array
+from graphflow.builder import Builder
+from graphflow.conversion import as_tensor, convert_inputs
+from graphflow.defaults import default_graphs, get_default_session
 from graphflow.errors import (
     ClosedSessionError,
     DTypeError,
     FinalizedGraphError,
     GraphError,
-    GraphflowError,
-    describe,
 )
-from graphflow.lowering import Region, State
+from graphflow.lowering import State
 from graphflow.opdef import (
-    Arg,
-    ConstValue,
     Infer,
     OpDef,
     TensorType,
@@ -39,9 +33,8 @@ from graphflow.opdef import (
     symbolic_outputs,
 )
 from graphflow.scopes import GraphScopes
-from graphflow.shapes import TensorShape
 from graphflow.sites import Site, user_site
-from graphflow.tensor import Operation, Tensor
+from graphflow.tensor import Operation, Tensor, dereferenced
 
 _VALID_NAME = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_.\-/>]*$")
 
@@ -133,7 +126,7 @@ class Graph(GraphScopes, Builder):
         self, obj: Any, allow_tensor: bool = True, allow_operation: bool = True
     ) -> Any:
         """The Tensor or Operation that `obj` (one of these, a variable, or a name) stands for."""
-        obj = obj.as_graph_tensor() if hasattr(obj, "as_graph_tensor") else obj
+        obj = dereferenced(obj)
         if isinstance(obj, str):
             if ":" in obj and allow_tensor:
                 return self.get_tensor_by_name(obj)
@@ -211,8 +204,8 @@ class Graph(GraphScopes, Builder):
                 )
             full_name = self._name_for(name or opdef.name)
             site = self._site or user_site()
-            tensors = self._convert_inputs(opdef, inputs, full_name, site)
             text = str(site) if site else None
+            tensors = convert_inputs(self, opdef, inputs, full_name, text)
             attrs = _with_own_sizes(opdef, resolve_attrs(opdef, attrs, full_name, text))
             types = [TensorType(t.dtype, t.shape) for t in tensors]
             check_dtypes(opdef, types, full_name, text)
@@ -262,86 +255,12 @@ class Graph(GraphScopes, Builder):
 
     # ---- conversion -------------------------------------------------------------------------
 
-    def _convert_inputs(
-        self, opdef: OpDef, inputs: Sequence[Any], op_name: str, site: Site | None
-    ) -> list[Tensor]:
-        if len(inputs) < len(opdef.args) - (1 if opdef.args and opdef.args[-1].many else 0):
-            raise GraphError(describe(
-                opdef.name, op_name,
-                f"takes {len(opdef.args)} inputs, got {len(inputs)}", site=str(site)))
-        found = [v.as_graph_tensor() if hasattr(v, "as_graph_tensor") else v for v in inputs]
-        hints = {
-            opdef.arg(i).variable: v.dtype for i, v in reversed(list(enumerate(found)))
-            if isinstance(v, Tensor) and opdef.arg(i).variable
-        }
-        out = []
-        for i, value in enumerate(found):
-            arg = opdef.arg(i)
-            tensor = self._convert_input(opdef, arg, value, hints, op_name, site)
-            if arg.variable:
-                hints.setdefault(arg.variable, tensor.dtype)
-            out.append(tensor)
-        return out
-
-    def _convert_input(
-        self, opdef: OpDef, arg: Arg, value: Any, hints: dict, op_name: str, site: Site | None
-    ) -> Tensor:
-        if isinstance(value, Tensor):
-            tensor = self.own(value)
-            if isinstance(opdef.lowering, Region):
-                return tensor
-            if arg.handle:
-                if not tensor.is_handle:
-                    raise DTypeError(describe(
-                        opdef.name, op_name, f"{arg.name} must be a Variable, got {value!r}",
-                        site=str(site)))
-                return tensor
-            return self.read(tensor) if tensor.is_handle else tensor
-        dtype = hints.get(arg.variable) if arg.variable else None
-        if dtype is None and len(arg.types) == 1:
-            dtype = arg.types[0]
-        try:
-            with self.name_scope(None):
-                name = self.unique_name(f"{op_name}/{arg.name}")
-            return self.convert(value, dtype, f"{name}/")
-        except GraphflowError as error:
-            raise type(error)(describe(
-                opdef.name, op_name, f"{arg.name}: {error}", site=str(site) if site else None,
-                fix=_cast_hint(value, dtype))) from None
-
     def convert(self, value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
         """`value` as a tensor of this graph: a tensor, variable, number, string, array, list.
 
         Raises DTypeError if it cannot be one, or if it is a tensor of another type than `dtype`.
         """
-        dtype = as_dtype(dtype) if dtype is not None else None
-        if hasattr(value, "as_graph_tensor"):
-            value = value.as_graph_tensor()
-        if isinstance(value, Tensor):
-            tensor = self.own(value)
-            tensor = self.read(tensor) if tensor.is_handle else tensor
-            if dtype is not None and tensor.dtype is not dtype:
-                raise DTypeError(
-                    f"Tensor conversion asked for dtype {dtype.name}, but {value!r} is "
-                    f"{tensor.dtype.name}. Use gf.cast(x, gf.{dtype.name})."
-                )
-            return tensor
-        if isinstance(value, Operation):
-            raise DTypeError(
-                f"{value!r} is an operation, which has no value of its own. Use one of its "
-                "outputs, or run it for its effect by gf.control_dependencies([…])."
-            )
-        custom = _conversion_for(value)
-        if custom is not None:
-            converted = custom(value, dtype, name)
-            if converted is not NotImplemented:
-                return self.own(converted)
-        if isinstance(value, (list, tuple)) and _holds_tensor(value):
-            return F.stack(value, name=name) if dtype is None else F.stack(
-                [self.convert(v, dtype) for v in value], name=name)
-        array = _shape_array(value) if isinstance(value, TensorShape) else to_array(value, dtype)
-        constant = {"value": ConstValue(array)}
-        return self.add_operation(lookup("Const"), (), constant, name or "Const").outputs[0]
+        return as_tensor(self, value, dtype, name)
 
     def iterations(self) -> list[Tensor]:
         """The iteration numbers of the loops around this graph, outermost first."""
@@ -399,33 +318,6 @@ def is_read(operation: Operation) -> bool:
     return isinstance(lowering, State) and not lowering.writes and not lowering.reads_flag
 
 
-def _cast_hint(value: Any, dtype: DType | None) -> str:
-    if dtype is not None and isinstance(value, (float, int, np.generic, np.ndarray)):
-        return f"Cast the other input first: gf.cast(x, gf.{to_array(value).dtype.name})."
-    return ""
-
-
-def _holds_tensor(value: Any) -> bool:
-    pending = [value]
-    while pending:
-        for item in pending.pop():
-            if isinstance(item, Tensor) or hasattr(item, "as_graph_tensor"):
-                return True
-            if isinstance(item, (list, tuple)):
-                pending.append(item)
-    return False
-
-
-def _shape_array(shape: TensorShape) -> np.ndarray:
-    if not shape.is_fully_defined():
-        raise DTypeError(
-            f"Cannot convert the partly known shape {shape} to a tensor. Use gf.shape(x), which "
-            "is computed when the graph runs."
-        )
-    sizes = np.asarray(shape.as_list(), np.int64)
-    return sizes.astype(np.int32) if np.all(sizes < 2**31) else sizes
-
-
 def _no_such_name(what: str, name: str, names: dict[str, Any]) -> GraphError:
     import difflib
 
@@ -441,56 +333,6 @@ class UnknownNameError(GraphError, KeyError):
         return str(self.args[0])
 
 
-_conversions: list[tuple[type, Callable[..., Any], int]] = []
-
-
-def register_tensor_conversion_function(
-    base_type: Any, conversion_func: Callable[..., Any], priority: int = 100
-) -> None:
-    """Teaches `convert_to_tensor` the type(s) `base_type`.
-
-    `conversion_func(value, dtype, name, as_ref)` gives a Tensor or NotImplemented; lower
-    priorities are tried first.
-    """
-    types = base_type if isinstance(base_type, (list, tuple)) else [base_type]
-
-    def convert(value: Any, dtype: Any, name: str | None) -> Any:
-        return conversion_func(value, dtype, name, False)
-
-    for one in types:
-        _conversions.append((one, convert, priority))
-    _conversions.sort(key=lambda entry: entry[2])
-
-
-def _conversion_for(value: Any) -> Callable[..., Any] | None:
-    for base, function, _ in _conversions:
-        if isinstance(value, base):
-            return function
-    return None
-
-
-class _Stack(threading.local):
-    """A per-thread stack of defaults."""
-
-    def __init__(self) -> None:
-        self.items: list[Any] = []
-
-    @contextmanager
-    def entering(self, item: Any) -> Iterator[Any]:
-        self.items.append(item)
-        try:
-            yield item
-        finally:
-            if not self.items or self.items[-1] is not item:
-                raise GraphError("`with` blocks of graphs or sessions were left out of order.")
-            self.items.pop()
-
-    def top(self) -> Any:
-        return self.items[-1] if self.items else None
-
-
-default_graphs = _Stack()
-default_sessions = _Stack()
 _global_graph: list[Graph] = []
 
 
@@ -514,11 +356,6 @@ def reset_default_graph() -> None:
     _global_graph[:] = [Graph()]
 
 
-def get_default_session() -> Any:
-    """The innermost session of a `with session:` block in this thread, or None."""
-    return default_sessions.top()
-
-
 def graph_for(inputs: Sequence[Any]) -> Graph:
     """The default graph; or the graph of the inputs if the default one is not inside it.
 
@@ -526,7 +363,7 @@ def graph_for(inputs: Sequence[Any]) -> Graph:
     """
     graph = get_default_graph()
     for value in inputs:
-        value = value.as_graph_tensor() if hasattr(value, "as_graph_tensor") else value
+        value = dereferenced(value)
         if isinstance(value, Tensor):
             return graph if graph.is_inside(value.graph) or value.graph.outer else value.graph
     return graph

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphflow.builder import F, convert
+from graphflow.conversion import register_tensor_conversion_function
 from graphflow.dtypes import DType, as_dtype, int64
 from graphflow.errors import DTypeError, GraphError, ShapeError
-from graphflow.graph import register_tensor_conversion_function
 from graphflow.shapes import UNKNOWN_SHAPE, TensorShape
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from graphflow.errors import DTypeError, GraphError
 from graphflow.gradient_registry import NamedRule
-from graphflow.tensor import Operation, Tensor
+from graphflow.tensor import Operation, Tensor, dereferenced
 
 _VALID_SCOPE = re.compile(r"^[A-Za-z0-9_.\-/>]*$")
 
@@ -157,7 +157,7 @@ class GraphScopes(ABC):
             self._scopes.controls = outer
 
     def _control_operation(self, value: Any) -> Operation | None:
-        value = value.as_graph_tensor() if hasattr(value, "as_graph_tensor") else value
+        value = dereferenced(value)
         if isinstance(value, str):
             value = self.as_graph_element(value)
         if isinstance(value, Tensor):
@@ -263,6 +263,15 @@ class GraphScopes(ABC):
     def get_collection_ref(self, name: Any) -> list[Any]:
         """The collection itself: changing the list changes the collection."""
         return self.root._collections.setdefault(name, [])
+
+    def kept(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What the root graph keeps under `key`, in a private collection; made at first use."""
+        root = self.root
+        with root._lock:
+            held = root.get_collection_ref(key)
+            if not held:
+                held.append(make())
+            return held[0]
 
     def get_all_collection_keys(self) -> list[Any]:
         """The names of all collections that are not empty."""

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from graphflow import errors
+from graphflow.defaults import default_graphs, default_sessions
 from graphflow.dims import Assumptions, assuming
 from graphflow.errors import ClosedSessionError, FeedError, OpError
 from graphflow.freeze import RunShapeError, freeze
-from graphflow.graph import Graph, default_graphs, default_sessions, get_default_graph
+from graphflow.graph import Graph, get_default_graph
 from graphflow.opdef import TensorType
 from graphflow.ops.host_state import HostState, using_host_state
 from graphflow.options import Options

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from graphflow.graph import Graph
 
 
+def dereferenced(value: Any) -> Any:
+    """The tensor that a variable stands for (its handle); anything else as it is."""
+    return value.as_graph_tensor() if hasattr(value, "as_graph_tensor") else value
+
+
 class Operation:
     """One node of a Graph: an op, its inputs, attributes and control inputs. Never changed.
 

@@ -14,8 +14,9 @@ ROOT = Path(graphflow.__file__).parent
 LAYERS = [
     ["errors", "dtypes", "dims", "shapes", "options", "storage", "hardware", "sites"],
     ["loop_ir"],
-    ["lowering", "opdef", "builder", "lowering_interpreter", "gradient_registry"],
-    ["tensor", "scopes", "graph", "regions", "indexed_slices", "program"],
+    ["lowering", "inference", "opdef", "builder", "lowering_interpreter", "gradient_registry"],
+    ["tensor", "scopes", "defaults", "conversion", "graph", "regions", "indexed_slices",
+     "program"],
     ["gradients", "freeze"],
     ["ops"],
     ["reference"],
@@ -23,8 +24,8 @@ LAYERS = [
     ["codegen", "kernels"],
     ["runtime"],
     ["session"],
-    ["compat", "custom_gradient", "gradient_checker", "train", "data", "nn", "math", "linalg", "random",
-     "bitwise", "debugging", "manip", "initializers", "test", "logging"],
+    ["compat", "custom_gradient", "gradient_checker", "train", "data", "nn", "math", "linalg",
+     "random", "bitwise", "debugging", "manip", "initializers", "test", "logging"],
     ["demo"],
     ["cli"],
 ]

@@ -22,16 +22,16 @@ def build(jax: Any, job: Job) -> Steps:
     zeros = {n: np.zeros_like(a) for n, a in job.parameters.items()}
     one = np.float32(1)
     initial = (job.parameters, zeros, zeros, (one, one))
-
-    class State:
-        value = jax.tree.map(jax.numpy.array, initial)
+    state = jax.tree.map(jax.numpy.array, initial)
 
     def step() -> float:
-        State.value, loss = train(State.value, *batch)
+        nonlocal state
+        state, loss = train(state, *batch)
         return float(loss)
 
     def reset() -> None:
-        State.value = jax.tree.map(jax.numpy.array, initial)
+        nonlocal state
+        state = jax.tree.map(jax.numpy.array, initial)
 
     return Steps(step, reset)
 

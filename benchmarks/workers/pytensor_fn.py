@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from benchmarks import workloads as w
 from benchmarks.workers.serve import Job, Steps, serve
 
@@ -42,7 +44,7 @@ def _updates(pytensor: Any, pt: Any, workload: str, loss: Any, shared: dict) -> 
     gradients = pytensor.grad(loss, list(shared.values()))
     if workload == "linear_regression":
         return {p: p - w.SGD_RATE * g for p, g in zip(shared.values(), gradients)}
-    power1, power2 = (pytensor.shared(loss.type.filter(1.0)) for _ in range(2))
+    power1, power2 = (pytensor.shared(np.float32(1)) for _ in range(2))
     updates = {power1: power1 * w.BETA1, power2: power2 * w.BETA2}
     rate = w.ADAM_RATE * pt.sqrt(1 - updates[power2]) / (1 - updates[power1])
     for p, g in zip(shared.values(), gradients):

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from graphflow.codegen.capabilities import Capabilities
+from graphflow.codegen.checks import build_check, status_word
 from graphflow.codegen.elements import Elements, NotCompilable
 from graphflow.codegen.frames import Frame, frame
 from graphflow.codegen.nests import (
@@ -36,7 +37,7 @@ from graphflow.codegen.rows import (
 )
 from graphflow.dims import Dim
 from graphflow.errors import GraphflowError
-from graphflow.loop_ir.nest import Kernel
+from graphflow.loop_ir.nest import Kernel, kernel_text
 from graphflow.lowering import (
     Contraction,
     Gather,
@@ -89,12 +90,22 @@ class Schedule:
       aliases: value → the value whose memory it is.
       stored: the values that have memory.
       scratch: values that need memory for one row only, with its sizes.
+      status: the word that checks set, where there are any.
     """
 
     steps: list[Launch | HostStep]
     aliases: dict[Value, Value]
     stored: list[Value]
     scratch: dict[Value, tuple[Dim, ...]]
+    status: Value | None = None
+
+
+@dataclass(slots=True)
+class _Check:
+    """A check of values, which must run before host steps number `number` and later."""
+
+    number: int
+    launch: Launch
 
 
 class Scheduler:
@@ -110,6 +121,8 @@ class Scheduler:
         self.aliases: dict[Value, Value] = {}
         self.stored: dict[Value, int] = {}
         self.steps: list[Group | Reduction | Launch | HostStep] = []
+        self.checks: dict[tuple, _Check] = {}
+        self.status = status_word()
 
     def schedule(self) -> Schedule:
         """The schedule."""
@@ -119,17 +132,26 @@ class Scheduler:
                            {self._root(v) for v in self.results})
         scratch: dict[Value, tuple[Dim, ...]] = {}
         steps: list[Launch | HostStep] = []
+        checks = list(self.checks.values())
+        number = 0
         for step in merger.merge(self.steps):
             if isinstance(step, RowGroup):
                 scratch |= step.local
                 steps.append(self._row_kernel(step))
-            elif isinstance(step, Group):
+                number += len(step.members)
+                continue
+            if isinstance(step, Group):
                 steps.append(self._map_kernel(step))
             elif isinstance(step, Reduction):
                 steps.append(self._build(step.node, step.number))
             else:
+                while isinstance(step, HostStep) and checks and checks[0].number <= number:
+                    steps.append(checks.pop(0).launch)
                 steps.append(step)  # type: ignore[arg-type]  # a launch or a host step
-        return Schedule(steps, self.aliases, list(self.stored), scratch)
+            number += 1
+        steps.extend(check.launch for check in checks)
+        return Schedule(steps, self.aliases, list(self.stored), scratch,
+                        self.status if self.checks else None)
 
     def _before(self, value: Value, number: int) -> bool:
         """True if step `number` finds the value in memory."""
@@ -150,6 +172,9 @@ class Scheduler:
                 read = self._read_by(step)
             for value in read:
                 readers.setdefault(self._root(value), set()).add(number)
+        for check in self.checks.values():  # they run after the step, wherever it is merged into
+            for value in check.launch.buffers:
+                readers.setdefault(self._root(value), set()).add(len(self.steps))
         return readers
 
     def _read_by(self, step: Group | Reduction) -> list[Value]:
@@ -199,6 +224,20 @@ class Scheduler:
                     self._join_group(value)
         else:
             self._launch(node)
+        if reason is None:
+            self._check(node)
+
+    def _check(self, node: Node) -> None:
+        """Adds a check of the values that the node's op refuses, once for equal checks."""
+        number = len(self.steps)
+        if number and isinstance(self.steps[-1], HostStep) and self.steps[-1].node is node:
+            return
+        elements = Elements(lambda v: self._before(v, number))
+        body = build_check(elements, node, self.status)
+        if body:
+            launch = self._finish(elements, body, [node])
+            key = (kernel_text(launch.kernel), launch.buffers, launch.sizes)
+            self.checks.setdefault(key, _Check(number, launch))
 
     def _alias(self, value: Value, source: Value) -> None:
         self.aliases[value] = self.aliases.get(source, source)

@@ -11,7 +11,7 @@ from graphflow import dtypes as dt
 from graphflow.builder import F, apply, convert, op_function
 from graphflow.dims import SymDim
 from graphflow.errors import DTypeError, GraphflowError, ShapeError
-from graphflow.ops.arguments import failure
+from graphflow.ops.arguments import failure, is_tensor
 from graphflow.ops.scope import scope
 from graphflow.ops.slice_spec import MASKS, UNKNOWN, SpecError
 from graphflow.ops.slicing import STRIDED_SLICE, known_slice_shape
@@ -64,7 +64,7 @@ class _Positions:
             raise self.problem(
                 f"the size {item} is not known while the graph is built",
                 "Use gf.shape(x)[axis], which is a tensor, as the index.")
-        if hasattr(item, "as_graph_tensor") or _is_tensor(item):
+        if is_tensor(item):
             return self._tensor(convert(item))
         if isinstance(item, (bool, np.bool_)) or _holds_bools(item):
             raise self.problem("a boolean mask cannot be combined with other indices",
@@ -92,10 +92,6 @@ class _Positions:
         return item
 
 
-def _is_tensor(item: Any) -> bool:
-    return isinstance(getattr(item, "dtype", None), dt.DType) and hasattr(item, "shape")
-
-
 def _holds_bools(item: Any) -> bool:
     """True for an array of booleans, or a list (of lists) of them."""
     if isinstance(item, np.ndarray):
@@ -111,18 +107,18 @@ def _short(value: Any) -> str:
 
 def _is_mask(key: Any) -> bool:
     return isinstance(key, (bool, np.bool_)) or _holds_bools(key) or (
-        _is_tensor(key) and key.dtype.is_bool)
+        is_tensor(key) and key.dtype.is_bool)
 
 
 def _vector(entries: list[Any]) -> Any:
     """The entries as one vector: a constant, or stacked where some are tensors."""
-    tensors = [v for v in entries if _is_tensor(v)]
+    tensors = [v for v in entries if is_tensor(v)]
     if not tensors:
         wide = any(not -(2**31) <= v < 2**31 for v in entries)
         return convert(np.array(entries, np.int64 if wide else np.int32), name="stack")
     dtype = dt.int32 if all(t.dtype is dt.int32 for t in tensors) else dt.int64
     return F.stack([
-        (v if v.dtype is dtype else F.cast(v, dtype)) if _is_tensor(v)
+        (v if v.dtype is dtype else F.cast(v, dtype)) if is_tensor(v)
         else np.array(v, dtype.numpy) for v in entries], name="stack")
 
 
@@ -142,7 +138,7 @@ def _known_shape(x: Any, positions: _Positions) -> Any:
 
 
 def _known(entry: Any) -> Any:
-    if not _is_tensor(entry):
+    if not is_tensor(entry):
         return entry
     value = getattr(entry, "symbolic_value", None)
     return UNKNOWN if value is None else value.reshape(()).item()

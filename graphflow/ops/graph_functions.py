@@ -13,7 +13,7 @@ from typing import Any
 
 from graphflow.errors import DTypeError, GraphError
 from graphflow.graph import Graph, get_default_graph
-from graphflow.tensor import Operation, Tensor
+from graphflow.tensor import Operation, Tensor, dereferenced
 
 DEFAULT_GRAPH_SEED = 87654321
 _SEED_MODULUS = 2**31 - 1
@@ -42,8 +42,7 @@ def graph_of(values: Iterable[Any] | None) -> Graph:
 
 
 def _element(value: Any) -> Tensor | Operation | None:
-    if hasattr(value, "as_graph_tensor"):
-        value = value.as_graph_tensor()
+    value = dereferenced(value)
     if hasattr(value, "map_dense"):
         value = value.values
     return value if isinstance(value, (Tensor, Operation)) else None

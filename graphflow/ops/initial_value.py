@@ -18,12 +18,7 @@ _VARIABLES_KEY = ("__variable_of_handle",)
 
 def remember(variable: Any) -> None:
     """Notes which Variable a handle belongs to, in a private collection of its graph."""
-    graph = variable.graph
-    with graph._lock:
-        found = graph.get_collection_ref(_VARIABLES_KEY)
-        if not found:
-            found.append({})
-        found[0][variable.as_graph_tensor()] = variable
+    variable.graph.kept(_VARIABLES_KEY, dict)[variable.as_graph_tensor()] = variable
 
 
 def variable_of(handle: Tensor) -> Any:

@@ -196,12 +196,7 @@ class _ThreadScope(threading.local):
 
 
 def _scopes_of(graph: Graph) -> _ThreadScope:
-    root = graph.root
-    with root._lock:
-        held = root.get_collection_ref(_SCOPES_KEY)
-        if not held:
-            held.append(_ThreadScope())
-        return held[0]
+    return graph.kept(_SCOPES_KEY, _ThreadScope)
 
 
 def get_variable_scope() -> VariableScope:

@@ -121,12 +121,7 @@ class VariableStore:
 
 def store_of(graph: Graph) -> VariableStore:
     """The store of the root of `graph`."""
-    root = graph.root
-    with root._lock:
-        held = root.get_collection_ref(_STORE_KEY)
-        if not held:
-            held.append(VariableStore())
-        return held[0]
+    return graph.kept(_STORE_KEY, VariableStore)
 
 
 def _asked_at() -> str:

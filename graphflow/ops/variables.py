@@ -23,7 +23,7 @@ from graphflow.ops.variable_counter import count_up_to
 from graphflow.ops.variable_slice import variable_slice
 from graphflow.scopes import GraphKeys
 from graphflow.shapes import UNKNOWN_SHAPE, TensorShape, as_shape
-from graphflow.tensor import Operation, Tensor
+from graphflow.tensor import Operation, Tensor, dereferenced
 
 
 class VariableSynchronization(enum.Enum):
@@ -397,7 +397,7 @@ def _mode(kind: type[enum.Enum], value: Any, name: str | None) -> Any:
 
 def _as_initial(graph: Graph, value: Any, dtype: Any, name: str) -> Tensor:
     """`value` as a tensor of `graph`, with the hint that helps inside loops and conditionals."""
-    tensor = value.as_graph_tensor() if hasattr(value, "as_graph_tensor") else value
+    tensor = dereferenced(value)
     if isinstance(tensor, Tensor) and tensor.graph is not graph and tensor.graph.root is graph:
         raise GraphError(
             f"Variable '{name}': its initial value {value!r} was built inside a loop or "

@@ -167,7 +167,8 @@ def over_power_of_two(x: Value, c: Any, node: Node) -> Value | None:
     """x / 2ᵏ = x · 2⁻ᵏ, both of which round the same number; a product is cheaper."""
     if not x.dtype.is_floating or not np.isfinite(c) or abs(np.frexp(float(c))[0]) != 0.5:
         return None
-    inverse = np.asarray(1 / float(c), x.dtype.numpy)
+    with np.errstate(all="ignore"):
+        inverse = np.asarray(1 / float(c), x.dtype.numpy)
     exact = np.isfinite(inverse) and float(inverse) * float(c) == 1
     return x * F.constant(inverse) if exact and is_result(x, node) else None
 

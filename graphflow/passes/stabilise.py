@@ -83,8 +83,19 @@ def exp_plus_minus_one(x: Value, node: Node) -> Value | None:
       lambda F, x: F.log(F.reduce_sum(F.exp(x), 1, keepdims=True)),
       lambda F, x: F.log(F.reduce_sum(F.exp(x))))
 def log_of_sum_of_exp(x: Value, total: Value) -> Value | None:
-    """log Σeˣ = reduce_logsumexp(x), without overflow."""
-    return apply("LogSumExp", (x,), total.node.attrs) if x.dtype.is_floating else None
+    """log Σeˣ = reduce_logsumexp(x), without overflow; where x is shifted already, all is well."""
+    if not x.dtype.is_floating or _is_shifted(x, total):
+        return None
+    return apply("LogSumExp", (x,), total.node.attrs)
+
+
+def _is_shifted(x: Value, total: Value) -> bool:
+    """True if x = z − max(z) over the axes of `total`."""
+    if x.node.opdef.name != "Sub":
+        return False
+    z, top = x.node.inputs
+    return (top.node.opdef.name == "Max" and top.node.inputs[0] is z
+            and _axes_of(top) == _axes_of(total))
 
 
 @rule(op("Sqrt", op("Square", "x")), lambda F, x: F.sqrt(F.square(x)))
@@ -101,7 +112,7 @@ def root_of_square(x: Value) -> Value | None:
 def softmax_written_out(x: Value, total: Value) -> Value | None:
     """eˣ / Σeˣ = softmax(x), without overflow."""
     axes = _axes_of(total)
-    if axes is None or len(axes) != 1 or not x.dtype.is_floating:
+    if axes is None or len(axes) != 1 or not x.dtype.is_floating or _is_shifted(x, total):
         return None
     return F.softmax(x, axes[0])
 

@@ -74,6 +74,6 @@ def test_wrong_element_types_are_refused(name: str) -> None:
         if wrong is not None:
             inputs = [TensorType(wrong if k == i else dt.array_dtype(a), TensorShape.of(a.shape))
                       for k, a in enumerate(case.inputs)]
-            match = (f"{case.opdef.arg(i).name} must be one of .*got {wrong.name}"
+            match = (f"{re.escape(case.opdef.arg_name(i))} must be one of .*got {wrong.name}"
                      "|inputs must have the same dtype")
             _refusal(case.opdef, ErrorSample(tuple(inputs), case.sample.attrs, DTypeError, match))

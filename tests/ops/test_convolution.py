@@ -167,6 +167,7 @@ def test_backprop_functions_are_the_gradients():
     ({"strides": 1.5}, "strides must be an int"),
     ({"strides": None}, "strides is missing"),
     ({"padding": "FULL"}, "padding must be 'SAME', 'VALID' or four pairs"),
+    ({"padding": "same"}, "got 'same'.*Did you mean 'SAME'"),
     ({"padding": [[0, 0], [1, 1]]}, "explicit padding must be four pairs"),
     ({"padding": [[1, 0], [1, 1], [0, 0], [0, 0]]}, "0 for the batch and channel axes"),
     ({"data_format": "NHCW"}, "data_format must be 'NHWC' or 'NCHW'"),

@@ -121,6 +121,7 @@ def test_the_second_derivative_of_a_pooled_square():
     ({"strides": [1, 2, 0, 1]}, "strides must be positive"),
     ({"strides": None}, "strides is missing"),
     ({"padding": "REFLECT"}, "padding must be 'SAME', 'VALID'"),
+    ({"padding": "valid"}, "got 'valid'.*Did you mean 'VALID'"),
     ({"data_format": "CHWN"}, "data_format must be 'NHWC' or 'NCHW'"),
     ({"input": np.zeros((1, 4, 4, 1))}, "value and input are both given"),
     ({"value": None}, "value is missing"),

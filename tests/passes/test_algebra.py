@@ -18,6 +18,7 @@ import graphflow as gf
 from graphflow import dtypes as dt
 from graphflow.dims import symbol
 from graphflow.opdef import TensorType
+from graphflow.ops.casting import CAST
 from graphflow.passes.algebra import ALGEBRA, holds
 from graphflow.passes.rules import floats, ints
 from graphflow.shapes import TensorShape
@@ -28,7 +29,8 @@ run = ALGEBRA.run
 @pytest.mark.parametrize("build", [
     lambda F, x: 1 * x / 1 - 0.0, lambda F, x: F.identity(F.stop_gradient(x)),
     lambda F, x: F.negative(-x), lambda F, x: F.pow(x, 1.0), lambda F, x: F.ensure_shape(x, None),
-    lambda F, x: F.where_v2(x * 0 > 1, x, x), lambda F, x: F.cast(F.cast(x, gf.float64), gf.float32),
+    lambda F, x: F.where_v2(x * 0 > 1, x, x),
+    lambda F, x: F.cast(F.cast(x, gf.float64), gf.float32),
 ])
 def test_what_computes_nothing_is_its_input(build):
     assert_rewrites(run, build, lambda F, x: x)
@@ -70,7 +72,7 @@ def test_products_with_zero_of_unknown_size_stay():
 
 
 def test_signs_move_out_and_into_sums():
-    assert_rewrites(run, lambda F, x, y: x + -y * (-x), lambda F, x, y: x + y * x)
+    assert_rewrites(run, lambda F, x, y: x + -y * (-x), lambda F, x, y: x + x * y)
     assert_rewrites(run, lambda F, x, y: x - (-y) / x, lambda F, x, y: x + y / x)
     assert_unchanged(run, lambda F, x, y: y * -x, floats(4), floats(3, 4))
 
@@ -86,7 +88,8 @@ def test_powers():
 def test_a_square_root_as_a_power_is_that_of_pow_at_its_edges():
     x = np.float32([0.0, -0.0, np.inf, -np.inf, np.nan, -1.0, 4.0])
     after = run(program_of(lambda F, x: F.pow(x, 0.5), floats(7)))
-    assert_same_bits(outputs_of(after, [x])[0], np.power(x, np.float32(0.5)))
+    with np.errstate(invalid="ignore"):
+        assert_same_bits(outputs_of(after, [x])[0], np.power(x, np.full_like(x, 0.5)))
 
 
 def test_division_by_a_power_of_two_is_exact_at_the_ends_of_the_range():
@@ -95,14 +98,14 @@ def test_division_by_a_power_of_two_is_exact_at_the_ends_of_the_range():
         program = program_of(lambda F, x, c=c: x / np.float32(c), floats(7))
         after = run(program)
         assert "Mul" in str(after) and "RealDiv" not in str(after)
-        assert_same_bits(outputs_of(after, [x])[0], x / np.float32(c))
+        with np.errstate(over="ignore"):
+            assert_same_bits(outputs_of(after, [x])[0], x / np.float32(c))
     assert_unchanged(run, lambda F, x: x / np.float32(2.0**-149))
 
 
 def test_a_decided_choice_is_broadcast_to_the_shape_of_the_result():
     assert_rewrites(run, lambda F, x, y: F.where_v2(True, x, y),
-                    lambda F, x, y: F.broadcast_to(x, TensorShape([3, 4]) and np.array(
-                        [3, 4], np.int32)), floats(4), floats(3, 4))
+                    lambda F, x, y: F.broadcast_to(x, [3, 4]), floats(4), floats(3, 4))
 
 
 def test_an_unfed_default_is_its_value():
@@ -119,7 +122,7 @@ def test_a_check_of_an_unknown_shape_stays():
     assert_rewrites(run, lambda F, x: F.ensure_shape(x, [None, 4]), lambda F, x: x, n)
 
 
-@pytest.mark.parametrize("narrow, wide", itertools.product(dt.FIXED_SIZE, repeat=2),
+@pytest.mark.parametrize("narrow, wide", list(itertools.product(dt.FIXED_SIZE, repeat=2)),
                          ids=lambda d: d.name)
 def test_a_type_holds_another_if_all_its_values_survive_there_and_back(narrow, wide):
     """The ends of the range, the least step from 1, and the smallest number decide."""
@@ -133,11 +136,9 @@ def test_a_type_holds_another_if_all_its_values_survive_there_and_back(narrow, w
         values += [*map(float, one), float(parts.max), 0.5]
     if narrow.is_bool:
         values = [False, True]
-    x = np.array(values).astype(narrow.numpy)
+    x = np.array(values, narrow.numpy)
     if narrow.is_complex:
         x = (x * 1j).astype(narrow.numpy)
-    from graphflow.ops.casting import CAST
-
     there = CAST.reference(x, dtype=wide)
     back = CAST.reference(there, dtype=narrow)
     survives = bool(np.array_equal(back, x))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,9 +21,15 @@ DEFAULT = floats(3, 4)
 SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 1e-38, -3e38, 0.1, 7.5, -2.0])
 
 
+def default_types(build: Callable[..., Any]) -> tuple[TensorType, ...]:
+    """float32 [3, 4] for each input that `build` takes beside `F`."""
+    parameters = inspect.signature(build).parameters.values()
+    return (DEFAULT,) * (sum(p.default is p.empty for p in parameters) - 1)
+
+
 def program_of(build: Callable[..., Any], *types: TensorType) -> Program:
     """The Program of `build(F, *placeholders)`: one tensor or a list of them."""
-    types = types or (DEFAULT,) * (build.__code__.co_argcount - 1)
+    types = types or default_types(build)
     with gf.Graph().as_default():
         inputs = [gf.placeholder(t.dtype, t.shape, name=f"x{i}") for i, t in enumerate(types)]
         made = build(F, *inputs)
@@ -40,11 +47,14 @@ def outputs_of(
 
 
 def arrays_for(types: Sequence[TensorType], seed: int = 0) -> list[np.ndarray]:
-    """Random arrays; floats between 0.1 and 2 in magnitude, small integers of both signs."""
+    """Random arrays; floats between 0.1 and 2 in magnitude, small integers of both signs.
+
+    Unknown sizes are 3.
+    """
     rng = np.random.default_rng(seed)
     arrays = []
     for t in types:
-        sizes = tuple(t.shape.as_list())
+        sizes = tuple(3 if d is None else d for d in t.shape.as_list())
         if t.dtype.is_floating:
             values = rng.uniform(0.1, 2, sizes) * rng.choice([-1, 1], sizes)
         else:
@@ -87,7 +97,7 @@ def assert_rewrites(
 
     Returns the rewritten Program.
     """
-    types = types or (DEFAULT,) * (before.__code__.co_argcount - 1)
+    types = types or default_types(before)
     original = program_of(before, *types)
     after = run(original)
     wanted = program_of(expected, *types)

@@ -1,8 +1,9 @@
 """erf and erfc.
 
-Below 1, erf x = x + x·P(x²). Above, erf x = 1 − e^−Q(x), and erfc x = e^(−x²)·R(u)·u with
-u = 1/(x + k): R is e^(x²)·erfc(x)·(x + k), smooth up to where erfc underflows (the form goes back to
-Shepherd and Laframboise, Math. Comp. 36, 1981). All are minimax (Remez' exchange, see `exponential`).
+For small x, erf x = x + x·P(x²). For large x, erf x = 1 − e^−Q(x), and erfc x = e^(−x²)·R(u)·u with
+u = 1/(x + k): R is e^(x²)·erfc(x)·(x + k), smooth up to where erfc underflows (the idea is that of
+Shepherd and Laframboise, Math. Comp. 36, 1981). All are minimax (Remez' exchange, see
+`exponential`).
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class _Constants:
       near: erf(x)/x − 1 as a polynomial in x², 0 ≤ x ≤ 1.
       far: −log erfc x for 1 ≤ x ≤ erf_high, in absolute error of erf.
       erf_high: above, erf is 1.
-      offset, centre: k, and the u around which the next is expanded.
-      scaled: R as a polynomial in u − centre.
+      offset, centre: k, and the u that the next is expanded around.
+      scaled: R as a polynomial in u − centre, 0.73 ≤ x ≤ erfc_high.
       erfc_high: above, erfc is 0.
     """
 
@@ -53,10 +54,10 @@ _CONSTANTS = {
         far=(  # 2^-29.6
             0.000281159679, 1.12732828, 0.637758017, 0.103433691, -0.0219901968, 0.0029845878,
             -0.000190030682),
-        erf_high=3.95, offset=3.0, centre=0.21,
-        scaled=(  # 2^-28.1
-            1.34962308, 7.5736599, 31.87533, 97.6259384, 195.92601, 157.605621, -339.209808,
-            -923.867126, 473.617981, 3339.3269),
+        erf_high=3.95, offset=1.5, centre=0.235,
+        scaled=(  # 2^-28.6
+            0.822665036, 1.35586643, 1.00111139, -0.812888265, -1.71166992, 1.60273647,
+            3.21058965, -5.61491203, -4.58449745, 15.3166323),
         erfc_high=10.1),
     dtypes.float64: _Constants(
         near=(  # 2^-55.8
@@ -71,14 +72,14 @@ _CONSTANTS = {
             -2.5370594180362653e-05, 9.4436804890973314e-06, -2.3188867666034017e-06,
             4.0606642750072119e-07, -5.071164611669028e-08, 4.3214944575461974e-09,
             -2.2603004961320568e-10, 5.4839593382085844e-12),
-        erf_high=5.95, offset=4.0, centre=0.140625,
-        scaled=(  # 2^-56.7
-            1.2312883822661311, 9.5841226814023699, 64.687497604632952, 377.18442231107991,
-            1881.776634414372, 7884.7372497631286, 26777.907601278141, 68197.900108597023,
-            101528.07744400243, -58763.206465765776, -741302.19291983091, -1344524.13838048,
-            2203797.2168881856, 13133099.529925019, 2764866.1524602785, -97279155.88430199,
-            -115135168.52207211, 714615637.10901451, 1391316489.5415626, -5330621359.7424917,
-            -13879837566.208035, 29808253933.079075, 98514327041.730759),
+        erf_high=5.95, offset=2.0, centre=0.2107,
+        scaled=(  # 2^-55.9
+            0.92031327848093203, 2.409236438266348, 4.1499931626596229, 3.0814887651259748,
+            -3.9459054779562441, -9.0335424234502071, 7.1325263775379781, 25.697268127172794,
+            -28.864426381934702, -74.035230467081192, 158.14402760110173, 149.35926635979428,
+            -817.13547526415664, 363.87256434359733, 3229.7772823570458, -6824.4152848157746,
+            -5091.1069173832939, 47820.711041617978, -43629.228832974513,
+            -228394.26869294461, 308326.62863187009, 751445.01808004745),
         erfc_high=27.3),
 }
 
@@ -87,20 +88,29 @@ def erf(x: Expr) -> Expr:
     """The error function within 2 ULP; keeps −0."""
     constants = _CONSTANTS[x.dtype]
     magnitude = abs(x)
-    near = b.fma(magnitude, horner(magnitude * magnitude, constants.near), magnitude)
     exponent = -horner(at_most(magnitude, constants.erf_high), constants.far)
     y, bits, _ = exp_of_sum(exponent)
     far = 1.0 - y * power_of_two(bits, format_of(x))
-    return flip(b.select(magnitude < 1.0, near, far), sign_of(x))
+    return flip(b.select(magnitude < 1.0, _near(magnitude), far), sign_of(x))
 
 
 def erfc(x: Expr) -> Expr:
     """1 − erf x within 3 ULP of the result, also where it underflows."""
     constants = _CONSTANTS[x.dtype]
     magnitude = at_most(abs(x), constants.erfc_high)
-    u = 1.0 / (magnitude + constants.offset)
-    scaled = horner(u - constants.centre, constants.scaled) * u
+    shifted = magnitude + constants.offset
+    u = 1.0 / shifted
+    # What the sum and the quotient have rounded away, relative to u: it would count twice over.
+    lost = magnitude - (shifted - constants.offset)
+    error = b.fma(u, -lost, b.fma(u, -shifted, 1.0))
+    scaled = horner(b.fma(u, error, u - constants.centre), constants.scaled) * u
+    scaled = b.fma(scaled, error, scaled)
     square = magnitude * magnitude
     y, bits, negative = exp_of_sum(-square, b.fma(-magnitude, magnitude, square))
     right = scale_by_power(y * scaled, bits, negative)
-    return b.select(x < 0.0, 2.0 - right, right)
+    far = b.select(x < 0.0, 2.0 - right, right)
+    return b.select(magnitude < 0.75, 1.0 - flip(_near(magnitude), sign_of(x)), far)
+
+
+def _near(x: Expr) -> Expr:
+    return b.fma(x, horner(x * x, _CONSTANTS[x.dtype].near), x)

@@ -1,0 +1,163 @@
+"""Checks of values: kernels that set a status word when a compiled op meets a value it refuses.
+
+The ops' own kernels stay safe whatever the values are (indices are clamped, x // 0 is 0); a check
+only finds out that something was wrong. The word is one int64 that all checks of a program share:
+0, or 1 after a bad value. Who looks at it repeats the run by the reference, which words the error.
+
+Checked are indices that an op loads (Gather, Scatter), and integer operands for which an
+elementwise op has no result: zero divisors and negative exponents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphflow.codegen.elements import Elements, Index, int64
+from graphflow.dims import Dim
+from graphflow.dtypes import int32
+from graphflow.dtypes import int64 as int64_dtype
+from graphflow.loop_ir import b
+from graphflow.loop_ir.expr import Expr, walk
+from graphflow.loop_ir.nest import Begin, Fold, Loop, Statement, Store, accumulator
+from graphflow.lowering import Gather, Pointwise, Scatter
+from graphflow.opdef import TensorType, lookup
+from graphflow.program import Node, Value
+from graphflow.shapes import TensorShape
+
+DIVISIONS = frozenset({"floordiv", "mod", "truncdiv", "truncmod"})
+
+
+def status_word() -> Value:
+    """The value that stands for the status word in the buffers of checks."""
+    kind = TensorType(int64_dtype, TensorShape.of([1]))
+    return Node(lookup("Argument"), (), {"index": -1, "type": kind}, [kind], [None], -1, None
+                ).outputs[0]
+
+
+def build_check(e: Elements, node: Node, status: Value) -> tuple[Statement, ...]:
+    """Statements that set the status word if `node` meets a bad value; () if it cannot."""
+    lowering = node.opdef.lowering
+    if isinstance(lowering, Gather):
+        index, sizes = _loops(e, node.outputs[0])
+        bad = _bad_gather(e, node, lowering, index)
+    elif isinstance(lowering, Scatter):
+        index, sizes = _loops(e, node.inputs[lowering.updates])
+        bad = _bad_scatter(e, node, lowering, index)
+    elif isinstance(lowering, Pointwise):
+        index, sizes = _loops(e, node.outputs[0])
+        bad = _bad_operand(e, node, lowering, index)
+    else:
+        return ()
+    if bad is None or (bad.op == "const" and not bad.attr):
+        return ()
+    return _any(e, bad, index, sizes, status)
+
+
+def _loops(e: Elements, value: Value) -> tuple[Index, Sequence[Dim]]:
+    sizes = value.shape.sizes
+    return tuple(b.index(e.loop()) for _ in sizes), sizes
+
+
+def _any(
+    e: Elements, bad: Expr, index: Index, sizes: Sequence[Dim], status: Value
+) -> tuple[Statement, ...]:
+    """Sets the word if `bad` holds anywhere; loops over the indices that it depends on."""
+    used = {n for n in walk(bad) if n.op == "index"}
+    loops = [(i.attr, size) for i, size in zip(index, sizes) if i in used]
+    word = e.buffer(status, written=True)
+    one, zero = int64(1), b.const(0, int32)
+    if not loops:
+        return (Store(word, int64(0), one, bad),)
+    found, right = accumulator(0, int32), accumulator(1, int32)
+    number, size = loops[-1]
+    body: tuple[Statement, ...] = (Fold(
+        number, e.size(size), (0,), (1,), (b.cast(bad, int32),), (b.max(found, right),), (zero,),
+        lanes=True),)
+    for number, size in reversed(loops[:-1]):
+        body = (Loop(number, e.size(size), body),)
+    return (Begin(((0, zero),)), *body, Store(word, int64(0), one, b.gt(found, 0)))
+
+
+def _either(a: Expr | None, c: Expr) -> Expr:
+    return c if a is None else b.logical_or(a, c)
+
+
+# ---- indices ------------------------------------------------------------------------------------
+
+
+def _bad_gather(e: Elements, node: Node, lowering: Gather, index: Index) -> Expr | None:
+    ctx = e.context(node)
+    loaded = _loaded_axes(lowering.source(index, _marker, ctx))
+    source = lowering.source(index, e.loader(node), ctx)
+    return _outside(e, source, node.inputs[0], loaded)
+
+
+def _bad_scatter(e: Elements, node: Node, lowering: Scatter, index: Index) -> Expr | None:
+    ctx = e.context(node)
+    loaded = _loaded_axes(lowering.target(index, _marker, ctx))
+    target = lowering.target(index, e.loader(node), ctx)
+    bad = _outside(e, target, node.outputs[0], loaded)
+    if bad is None or lowering.keep is None:
+        return bad
+    return b.logical_and(lowering.keep(index, e.loader(node), ctx), bad)
+
+
+def _marker(number: int, index: Index) -> Expr:
+    """Stands for a loaded index, to find the axes that it reaches."""
+    return b.arg(number, int64_dtype)
+
+
+def _loaded_axes(index: Sequence[object]) -> list[int]:
+    return [axis for axis, i in enumerate(index)
+            if isinstance(i, Expr) and any(n.op == "arg" for n in walk(i))]
+
+
+def _outside(e: Elements, index: Sequence[object], value: Value, axes: list[int]) -> Expr | None:
+    bad: Expr | None = None
+    for axis in axes:
+        i = int64(index[axis])
+        size = e.size(value.shape.sizes[axis])
+        bad = _either(bad, b.logical_or(b.lt(i, 0), b.ge(i, size)))
+    return bad
+
+
+# ---- operands -----------------------------------------------------------------------------------
+
+
+def _bad_operand(e: Elements, node: Node, lowering: Pointwise, index: Index) -> Expr | None:
+    arguments = [b.arg(i, v.dtype) for i, v in enumerate(node.inputs)]
+    made = lowering.body(b, *arguments, **node.attrs)
+    made = made if isinstance(made, tuple) else (made,)
+    bad: Expr | None = None
+    for scalar in walk(*made):
+        condition = _refusal(scalar)
+        if condition is not None:
+            bad = _either(bad, condition)
+    if bad is None:
+        return None
+    elements = [e.element(v, e.broadcast(index, v)) for v in node.inputs]
+    return _replaced(bad, dict(zip(arguments, elements)))
+
+
+def _refusal(scalar: Expr) -> Expr | None:
+    """When a scalar op on integers has no result, as a condition; None if it always has one."""
+    if not scalar.dtype.is_integer or scalar.op not in DIVISIONS | {"pow"}:
+        return None
+    operand = scalar.args[1]
+    if scalar.op == "pow":
+        if operand.dtype.is_unsigned or (operand.op == "const" and operand.attr >= 0):
+            return None
+        return b.lt(operand, 0)
+    if operand.op == "const" and operand.attr != 0:
+        return None
+    return b.eq(operand, 0)
+
+
+def _replaced(expr: Expr, table: dict[Expr, Expr]) -> Expr:
+    """The expression with other leaves."""
+    for node in walk(expr):
+        if node not in table:
+            args = tuple(table[a] for a in node.args)
+            table[node] = node if args == node.args else Expr(
+                node.op, args, node.dtype, node.attr)
+    return table[expr]
