@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-ALL = frozenset({"linear_regression", "mlp", "cnn", "chain_softmax"})
+TRAINING = frozenset({"linear_regression", "mlp", "cnn"})
+ALL = TRAINING | {"chain_softmax"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Framework:
     Attributes:
       name: what the table and `--only` call it: module, or module:variant.
       package: what it imports; if that is missing, the framework is absent.
-      workloads: what it can do at all.
+      workloads: those that it can do, and that this way of calling it makes a difference to.
       peer: False for graphflow itself.
     """
 
@@ -42,12 +43,12 @@ FRAMEWORKS = (
     Framework("graphflow_reference:run", "graphflow", peer=False),
     Framework("torch_eager", "torch"),
     Framework("torch_compile", "torch"),
-    Framework("torch_compile:functional", "torch"),
+    Framework("torch_compile:functional", "torch", TRAINING),
     Framework("jax_jit", "jax"),
     Framework("tensorflow_v1", "tensorflow"),
     Framework("tensorflow_v1:run", "tensorflow"),
     Framework("pytensor_fn", "pytensor"),
-    Framework("onnxruntime", "onnxruntime", frozenset({"chain_softmax"})),  # it does not train
+    Framework("onnxruntime", "onnxruntime", ALL - TRAINING),  # it runs models only
 )
 
 

@@ -49,7 +49,7 @@ def show(console: Console, result: Result) -> None:
         table.add_row(*_cells(row, result.unit, yardstick))
     console.print(table)
     for row in result.rows:
-        if row.problem and row.problem not in ("absent", "does not do this"):
+        if row.problem and row.problem not in ("absent", "not applicable"):
             console.print(f"  {row.name} {row.problem}", highlight=False, markup=False)
         for note in row.notes[:NOTES_SHOWN]:
             console.print(f"  {row.name} notes: {note}", highlight=False, markup=False)

@@ -96,7 +96,7 @@ def measure_steps(
             row = Row(framework.name, framework.peer)
             rows.append(row)
             if workload not in framework.workloads:
-                row.problem = "does not do this"
+                row.problem = "not applicable"
                 continue
             settings.say(f"{workload}: setting up {framework.name}")
             try:

@@ -144,7 +144,7 @@ from graphflow.ops.comparison import (
     not_equal,
 )
 from graphflow.ops.complex import angle, complex, conj, imag, real
-from graphflow.ops.control_flow import cond, while_loop
+from graphflow.ops.conditional import cond
 from graphflow.ops.cumulative import cumprod, cumsum
 from graphflow.ops.division import (
     div,
@@ -369,6 +369,7 @@ from graphflow.ops.variables import (
     VariableV1,
     is_variable,
 )
+from graphflow.ops.while_loop import while_loop
 from graphflow.options import Options
 from graphflow.runtime.config import (
     ConfigProto,

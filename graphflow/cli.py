@@ -32,6 +32,8 @@ def main() -> None:
 @click.option("--checkpoint", type=click.Path(path_type=Path, file_okay=False),
               default=Path("graphflow-demo"), show_default=True, metavar="DIR",
               help="Where checkpoints are kept.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "reference"]), default="auto",
+              show_default=True, help="cpu compiles (a preview); reference is plain NumPy.")
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint.")
 def demo(**options: Any) -> None:
     """Train a small convolutional network on real handwritten digits.

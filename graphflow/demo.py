@@ -31,6 +31,7 @@ class Settings:
       epochs: passes over the training images in this call.
       batch_size, learning_rate, seed: as usual.
       limit: train and test on at most this many images, or None for all.
+      device: of the session: "auto", "cpu" (compiled, a preview) or "reference".
     """
 
     data: Path | None
@@ -41,6 +42,7 @@ class Settings:
     learning_rate: float
     seed: int
     limit: int | None
+    device: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def train(
     model = build(data.train_images.shape[1:], data.num_classes, settings.learning_rate)
     losses: list[float] = []
     started = time.perf_counter()
-    with tf.Session() as sess:
+    with tf.Session(device=settings.device) as sess:
         sess.run(tf.global_variables_initializer())
         if settings.resume:
             _restore(settings, model, sess)

@@ -1,8 +1,8 @@
-"""The native dispatcher: binds arrays, then walks a table of kernel calls. Compiled once a process.
+"""The native dispatcher: binds arrays, then walks a table of kernel calls.
 
-It takes one argument, the address of a table of int64 words (`WORDS` names them). Arrays are bound
+Its one argument is the address of a table of int64 words (`WORDS` names them). Arrays are bound
 by the addresses of their Python objects: NumPy's C interface fixes that an array object holds the
-pointer to its elements right behind the object header.
+pointer to its elements right behind the object header. It is compiled once a process.
 """
 
 from __future__ import annotations

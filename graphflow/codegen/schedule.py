@@ -35,7 +35,8 @@ from graphflow.codegen.rows import (
     build_rows,
     row_frame,
 )
-from graphflow.dims import Dim
+from graphflow.codegen.sizes import symbols_of
+from graphflow.dims import Dim, SymDim, symbol_name
 from graphflow.errors import GraphflowError
 from graphflow.loop_ir.nest import Kernel, kernel_text
 from graphflow.lowering import (
@@ -99,6 +100,14 @@ class Schedule:
     scratch: dict[Value, tuple[Dim, ...]]
     status: Value | None = None
 
+    def root(self, value: Value) -> Value:
+        """The value whose memory this one has."""
+        return self.aliases.get(value, value)
+
+    def sizes(self, value: Value) -> tuple[Dim, ...]:
+        """The sizes of the memory that a value needs."""
+        return self.scratch.get(value, value.shape.sizes)
+
 
 @dataclass(slots=True)
 class _Check:
@@ -121,6 +130,7 @@ class Scheduler:
         self.aliases: dict[Value, Value] = {}
         self.stored: dict[Value, int] = {}
         self.steps: list[Group | Reduction | Launch | HostStep] = []
+        self.known: set[str] = set()
         self.checks: dict[tuple, _Check] = {}
         self.status = status_word()
 
@@ -209,8 +219,11 @@ class Scheduler:
         lowering = node.opdef.lowering
         if self.capabilities.is_leaf(node):
             self.stored.update((v, -1) for v in node.outputs)
+            self._learn_sizes(node)
             return
         reason = self.capabilities.complaint(node)
+        if reason is None and not self._sizes_known(node):
+            reason = "its size depends on values"
         if reason is not None:
             self._need(node.inputs)
             self._host(node, reason)
@@ -239,6 +252,16 @@ class Scheduler:
             key = (kernel_text(launch.kernel), launch.buffers, launch.sizes)
             self.checks.setdefault(key, _Check(number, launch))
 
+    def _learn_sizes(self, node: Node) -> None:
+        """The sizes of leaves and of host steps' results are known once these are there."""
+        for value in node.outputs:
+            if value.shape.rank is not None:
+                self.known |= {n for d in value.shape.sizes
+                               if isinstance(d, SymDim) and (n := symbol_name(d))}
+
+    def _sizes_known(self, node: Node) -> bool:
+        return all(symbols_of(v.shape.sizes) <= self.known for v in node.outputs)
+
     def _alias(self, value: Value, source: Value) -> None:
         self.aliases[value] = self.aliases.get(source, source)
         self.stored[value] = self.stored[source]
@@ -255,6 +278,7 @@ class Scheduler:
     def _host(self, node: Node, reason: str) -> None:
         self.steps.append(HostStep(node, reason))
         self.stored.update((v, len(self.steps) - 1) for v in node.outputs)
+        self._learn_sizes(node)
 
     def _must_store(self, node: Node, value: Value) -> bool:
         users = self.consumers.get(value, ())

@@ -182,6 +182,50 @@ def _fma32(x: Array, y: Array, z: Array) -> Array:
     return odd.astype(np.float32)
 
 
+def _fma64(x: Array, y: Array, z: Array) -> Array:
+    """The product and its error are exact (Dekker), and so is their sum with z as three floats;
+    the small ones are added to odd (Boldo and Melquiond 2008, algorithm 5). What is too large or
+    too small for that is done in rational numbers.
+    """
+    x, y, z = np.broadcast_arrays(x, y, z)
+    product = x * y
+    plain = (x == 0) | (y == 0) | ~np.isfinite(x) | ~np.isfinite(y)
+    result = np.where(plain, product + z, z)  # else right if z is not finite
+    safe = np.abs(x) < 2.0**990
+    for value, low in ((y, 0.0), (product, 2.0**-900), (np.where(z == 0, 1, z), 2.0**-900)):
+        safe &= (np.abs(value) >= low) & (np.abs(value) < 2.0**990)
+    rest = ~plain & np.isfinite(z) & ~safe
+    near = ~plain & safe
+    result[near] = _fma64_inside(x[near], y[near], product[near], z[near])
+    result[rest] = _fma64_by_element(x[rest], y[rest], z[rest])
+    return result
+
+
+def _fma64_inside(x: Array, y: Array, product: Array, z: Array) -> Array:
+    x_high, x_low = _halves(x)
+    y_high, y_low = _halves(y)
+    error = x_low * y_low - (((product - x_high * y_high) - x_low * y_high) - x_high * y_low)
+    middle, low = _two_sum(z, error)
+    high, rest = _two_sum(product, middle)
+    tail, lost = _two_sum(rest, low)
+    even = (tail.view(np.int64) & 1) == 0
+    odd = np.where(even & (lost != 0), np.nextafter(tail, np.where(lost > 0, np.inf, -np.inf)),
+                   tail)
+    return high + odd
+
+
+def _halves(x: Array) -> tuple[Array, Array]:
+    scaled = x * (2.0**27 + 1)  # Veltkamp: 26 bits each
+    high = scaled - (scaled - x)
+    return high, x - high
+
+
+def _two_sum(x: Array, y: Array) -> tuple[Array, Array]:
+    total = x + y
+    back = total - x
+    return total, (x - (total - back)) + (y - back)
+
+
 def _multiply_add(x: float, y: float, z: float) -> float:
     if not (math.isfinite(x) and math.isfinite(y)) or x == 0 or y == 0:
         return x * y + z  # nothing is rounded, and the signs of zeros are right
@@ -223,7 +267,7 @@ def _by_element(function: Callable[..., float], arity: int = 1) -> Callable[...,
     return apply
 
 
-_fma64 = _by_element(_multiply_add, 3)
+_fma64_by_element = _by_element(_multiply_add, 3)
 erf = _by_element(math.erf)
 erfc = _by_element(math.erfc)
 log_gamma = _by_element(_log_gamma)

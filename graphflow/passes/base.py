@@ -130,10 +130,8 @@ class Rebuilder(ProgramBuilder):
         """The outputs of a node, or what stands for them after rewriting."""
         attrs = resolve_attrs(opdef, attrs, name)
         node = self.add(opdef, self._convert_inputs(opdef, inputs), attrs)
-        found = self._rewritten(node)
-        if any(v is None for v in found):
-            return node.outputs
-        return found  # type: ignore[return-value]  # no output is missing
+        found = tuple(v for v in self._rewritten(node) if v is not None)
+        return found if len(found) == len(node.outputs) else node.outputs
 
     def _rewritten(self, node: Node) -> tuple[Value | None, ...]:
         """The values that stand for the outputs of a node of this builder."""

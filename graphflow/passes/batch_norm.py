@@ -48,7 +48,8 @@ def _without_bias(value: Value, rebuilder: Rebuilder) -> tuple[Value, Value | No
     node = value.node
     if node.opdef.name == "BiasAdd" and rebuilder.uses(value) <= 1 and (
             node.attrs["data_format"] == node.inputs[0].node.attrs.get("data_format")):
-        return node.inputs
+        convolution, bias = node.inputs
+        return convolution, bias
     return value, None
 
 
@@ -72,6 +73,10 @@ def normalised_convolution(
     return F.bias_add(scaled, shift, data_format), mean, variance
 
 
+_FILTER = [[[[1.0, -0.5]], [[0.25, 2.0]]], [[[0.5, 1.5]], [[-1.0, 0.75]]]]
+_FACTORS = [2.0, -0.75]
+
+
 @rule(op("Mul", op("Conv2D", bind="conv"), "s"),
       example(lambda F, x: F.conv2d(x, F.constant(_FILTER), strides=1, padding="SAME") * _FACTORS,
               floats(2, 5, 5, 1)))
@@ -92,8 +97,5 @@ def _along_channels(shape: TensorShape, conv: Value) -> bool:
     return equal(sizes[-place], channels) is True and all(
         equal(d, 1) is True for i, d in enumerate(sizes) if i != len(sizes) - place)
 
-
-_FILTER = [[[[1.0, -0.5]], [[0.25, 2.0]]], [[[0.5, 1.5]], [[-1.0, 0.75]]]]
-_FACTORS = [2.0, -0.75]
 
 BATCH_NORM = rule.as_pass("batch_norm", "specialise")

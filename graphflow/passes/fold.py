@@ -31,13 +31,14 @@ def _folded(node: Node, rebuilder: Rebuilder) -> tuple[Value, ...] | None:
     if not node.inputs or not node.outputs or isinstance(
             node.opdef.lowering, (Host, Region, State)):
         return None
-    arrays = [constant_of(v) for v in node.inputs]
-    if any(a is None for a in arrays) or node.opdef.reference is None:
+    arrays = [a for a in map(constant_of, node.inputs) if a is not None]
+    if len(arrays) < len(node.inputs) or node.opdef.reference is None:
         return None
-    given = sum(a.nbytes for a in arrays)  # type: ignore[union-attr]  # none is None
-    known = [v.shape.num_elements() for v in node.outputs]
-    if given > MAX_INPUT or (None not in known and not _affordable(
-            node, given, sum(n * v.dtype.size for n, v in zip(known, node.outputs)))):  # type: ignore[operator]
+    given = sum(a.nbytes for a in arrays)
+    counts = [v.shape.num_elements() for v in node.outputs]
+    made = [n * v.dtype.size for n, v in zip(counts, node.outputs) if n is not None]
+    if given > MAX_INPUT or (
+            len(made) == len(counts) and not _affordable(node, given, sum(made))):
         return None
     try:
         with np.errstate(all="ignore"):

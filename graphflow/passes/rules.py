@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from graphflow import dtypes as dt
 from graphflow.dtypes import DType
@@ -20,6 +20,8 @@ from graphflow.passes.base import Pass, Rebuilder, Replacement, op_names, rebuil
 from graphflow.passes.patterns import Op, solutions
 from graphflow.program import Node, Program
 from graphflow.shapes import TensorShape
+
+RuleFunction = TypeVar("RuleFunction", bound=Callable[..., Replacement])
 
 
 def floats(*sizes: int, dtype: DType = dt.float32) -> TensorType:
@@ -87,8 +89,8 @@ class Rules:
 
     def __call__(
         self, pattern: Op, *examples: Example | Callable[..., Any], exact: bool | None = None
-    ) -> Callable[[Callable[..., Replacement]], Callable[..., Replacement]]:
-        def add(function: Callable[..., Replacement]) -> Callable[..., Replacement]:
+    ) -> Callable[[RuleFunction], RuleFunction]:
+        def add(function: RuleFunction) -> RuleFunction:
             self.rules.append(Rule(
                 function.__name__, pattern, function,
                 tuple(inspect.signature(function).parameters),

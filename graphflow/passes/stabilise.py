@@ -8,6 +8,8 @@ cancel that division.
 
 from __future__ import annotations
 
+from typing import Any
+
 from graphflow.builder import F, apply
 from graphflow.ops.broadcasting import same_shape
 from graphflow.ops.reduction import own_axes
@@ -202,9 +204,9 @@ def _cross_entropy(y: Value, z: Value, logs: Value, total: Value) -> Value | Non
     return apply("SoftmaxCrossEntropyWithLogits", (z, y), {"axis": axis[0]})
 
 
-def _binary(F: object, z: object, x: object) -> tuple[object, object]:
+def _binary(F: Any, z: Any, x: Any) -> tuple[Any, Any]:
     """The two terms of a cross-entropy with sigmoid(x), for examples."""
-    return z * F.softplus(-x), (1 - z) * F.softplus(x)  # type: ignore[attr-defined,operator]
+    return z * F.softplus(-x), (1 - z) * F.softplus(x)
 
 
 _IF_TRUE = op("Mul", "z", op("Softplus", "a"))

@@ -103,9 +103,13 @@ def sum_to_own_shape(x: Value, node: Node) -> Value | None:
 @rule(op("BroadcastTo", op("BroadcastTo", "x", "inner"), "shape"),
       example(lambda F, x: F.broadcast_to(F.broadcast_to(x, [3, 4]), [2, 3, 4]), floats(4)))
 def broadcast_of_broadcast(x: Value, shape: Value, node: Node) -> Value | None:
-    """broadcast_to(broadcast_to(x, s), t) = broadcast_to(x, t)."""
+    """broadcast_to(broadcast_to(x, s), t) = broadcast_to(x, t), where x is known to fit s."""
     s = node.inputs[0].shape
-    return F.broadcast_to(x, shape) if s.rank is not None and x.shape.rank is not None else None
+    if s.rank is None or x.shape.rank is None:
+        return None
+    pairs = zip(x.shape.sizes, s.sizes[s.rank - x.shape.rank:])
+    fits = all(equal(d, 1) is True or equal(d, size) is True for d, size in pairs)
+    return F.broadcast_to(x, shape) if fits else None
 
 
 @rule(op("Tile", "x", 1), lambda F, x: F.tile(x, [1, 1]))

@@ -1,16 +1,17 @@
-"""Running compiled Programs: binding of pointers and sizes, native segments, host steps.
+"""Running compiled Programs: binding of arrays and sizes, native segments, host steps.
 
-A `NativeExecutable` has the interface of `reference.ReferenceExecutable`. A plan, made once per
-set of sizes, holds the arena, the table of kernel calls and the places where pointers of feeds,
-variables and outputs are put before each run. When a kernel reports a bad value (an index out of
-range), the run is repeated by the reference, which words the error; nothing was committed yet.
+A `NativeExecutable` has the interface of `reference.ReferenceExecutable`. A run is a few native
+calls, between which Python handles signals: Ctrl-C takes effect after the segment that is running,
+before anything is committed.
+
+What compiled code cannot say in words is repeated by the reference, which raises the error with
+op, value and line: sizes that an op refuses, and values that a check found (an index out of
+range, an integer division by zero). Nothing was committed before.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,59 +19,78 @@ import numpy as np
 from graphflow.codegen.capabilities import Capabilities
 from graphflow.codegen.compile import CACHE
 from graphflow.codegen.dispatch import dispatcher
-from graphflow.codegen.memory import Lifetime, place
 from graphflow.codegen.schedule import HostStep, Launch, Schedule, Scheduler
-from graphflow.dims import SymDim, evaluate_dim
+from graphflow.codegen.sizes import Numbers, SizeGuards, symbols_of
 from graphflow.lowering import Host, Region
 from graphflow.passes.pipeline import optimise
-from graphflow.program import Program, Value
+from graphflow.program import Program, Value, is_effect
 from graphflow.reference import ReferenceExecutable, Store
+from graphflow.runtime.replay import replay_of
+from graphflow.runtime.stages import CannotCompile, Plan, Stage, find_stages, make_plan
+
+__all__ = ["CannotCompile", "NativeExecutable"]
 
 
-class CannotCompile(Exception):
-    """The program has sizes that are not known before it runs."""
+class _Refused(Exception):
+    """Sizes or values that compiled code must not, or did not, handle."""
 
 
-@dataclass(slots=True)
-class _Segment:
-    """Consecutive kernel calls: rows `first` to `first + count` of the table."""
+class _Run:
+    """What one run holds: arrays by value, plans in use, results of effects in order."""
 
-    first: int
-    count: int
+    __slots__ = ("done", "plans", "values")
 
-
-@dataclass(slots=True)
-class _Plan:
-    """Everything that depends on sizes."""
-
-    arena: np.ndarray
-    pointers: np.ndarray
-    sizes: np.ndarray
-    buffer_at: np.ndarray
-    size_at: np.ndarray
-    kernels: np.ndarray
-    patches: dict[Value, np.ndarray]
-    shapes: dict[Value, tuple[int, ...]]
-    views: dict[Value, np.ndarray]
-    fresh: list[Value]
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, values: dict[Value, Any]) -> None:
+        self.values = values
+        self.plans: list[tuple[Stage, tuple, Plan]] = []
+        self.done: list[list[Any]] = []
 
 
 class NativeExecutable:
-    """A Program compiled for the CPU."""
+    """A Program compiled for the CPU. Raises CannotCompile where sizes come too late."""
 
     def __init__(self, program: Program) -> None:
         self.source = program
         self.program = optimise(program)
         self.schedule: Schedule = Scheduler(self.program, Capabilities()).schedule()
-        self._check_sizes()
-        launches = [s for s in self.schedule.steps if isinstance(s, Launch)]
-        self.addresses = CACHE.addresses([s.kernel for s in launches])
-        self._reference: ReferenceExecutable | None = None
-        self._values = ReferenceExecutable(self.program)
+        results = (*self.program.outputs, *self.program.writes.values())
+        self.stages = find_stages(
+            self.schedule, self._measurable(), {self.schedule.root(v) for v in results})
+        self.addresses = self._compile()
+        self._claims = self._find_claims(results)
+        self._initials = {k: v.node.attrs["initial"] for k, v in self.program.reads.items()}
+        self._constants = {n.outputs[0]: n.attrs["value"].array for n in self.program.nodes
+                           if n.opdef.name == "Const"}
+        self._used = {v for n in self.program.nodes for v in n.inputs} | set(results)
+        self._guards = SizeGuards(self.source.nodes, self.program.nodes)
+        self._reference = ReferenceExecutable(self.program)
         self._bodies: dict[Program, Any] = {}
-        self._plans: dict[tuple[int, ...], _Plan] = {}
-        self._symbols = self._find_symbols()
+        self._dispatch = dispatcher()
+
+    def _measurable(self) -> list[Value]:
+        """Leaves whose sizes are found when they are bound: inputs, variables of any shape."""
+        variables = [v for v in self.program.reads.values()
+                     if v.shape.rank and symbols_of(v.shape.sizes)]
+        return [*self.program.inputs, *variables]
+
+    def _compile(self) -> list[int]:
+        """Compiles all kernels together; gives their addresses."""
+        launches = [[s for s in stage.steps if isinstance(s, Launch)] for stage in self.stages]
+        found = CACHE.addresses([s.kernel for group in launches for s in group])
+        remaining = iter(found)
+        for stage, group in zip(self.stages, launches):
+            stage.addresses = [next(remaining) for _ in group]
+        return found
+
+    def _find_claims(self, results: Sequence[Value]) -> dict[Value, Value]:
+        """Memory that a run gives away → the result that it is given as.
+
+        The memory is shaped as that result. Other results in the same memory are copied.
+        """
+        claims: dict[Value, Value] = {}
+        for value in results:
+            claims.setdefault(self.schedule.root(value), value)
+        return claims
 
     def complaints(self) -> list[str]:
         """What runs by its reference though it is no host step by nature."""
@@ -78,95 +98,7 @@ class NativeExecutable:
                 for step in self.schedule.steps if isinstance(step, HostStep)
                 and not isinstance(step.node.opdef.lowering, (Host, Region))]
 
-    # ---- what is known of sizes -------------------------------------------------------------
-
-    def _check_sizes(self) -> None:
-        known = {str(d) for v in self._external() if v.shape.rank is not None
-                 for d in v.shape.sizes if isinstance(d, SymDim)}
-        for value in self.schedule.stored:
-            if value.shape.rank is None:
-                raise CannotCompile(f"{value!r} has no known rank")
-            for dim in value.shape.sizes:
-                if isinstance(dim, SymDim) and not _atoms(dim) <= known:
-                    raise CannotCompile(f"{value!r} has a size that is not known before the run")
-
-    def _external(self) -> list[Value]:
-        return list(self.program.inputs)
-
-    def _find_symbols(self) -> list[tuple[int, int, str]]:
-        """(input, axis, symbol) for each unknown size of the inputs."""
-        return [(i, axis, str(dim)) for i, value in enumerate(self.program.inputs)
-                for axis, dim in enumerate(value.shape.sizes) if isinstance(dim, SymDim)]
-
-    # ---- planning ---------------------------------------------------------------------------
-
-    def _plan_for(self, arrays: Sequence[Any]) -> _Plan:
-        key = tuple(np.shape(arrays[i])[axis] for i, axis, _ in self._symbols)
-        plan = self._plans.get(key)
-        if plan is None:
-            sizes = {name: n for (_, _, name), n in zip(self._symbols, key)}
-            plan = self._plans[key] = self._make_plan(sizes)
-        return plan
-
-    def root(self, value: Value) -> Value:
-        """The value whose memory this one has."""
-        return self.schedule.aliases.get(value, value)
-
-    def _make_plan(self, symbols: dict[str, int]) -> _Plan:
-        def shape_of(value: Value) -> tuple[int, ...]:
-            sizes = self.schedule.scratch.get(value, value.shape.sizes)
-            return tuple(evaluate_dim(d, symbols) for d in sizes)
-
-        shapes = {v: shape_of(v) for v in self.schedule.stored}
-        results = {self.root(v) for v in (*self.program.outputs, *self.program.writes.values())}
-        written, lives = self._lifetimes()
-        inside = [v for v in written if v not in results]
-        fresh = [v for v in written if v in results]
-        for v in written:
-            shapes.setdefault(v, shape_of(v))
-        offsets, total = place([
-            Lifetime(_bytes(v, shapes[v]), *lives[v]) for v in inside])
-        arena = _aligned_bytes(total)
-        views = {v: arena[o:o + _bytes(v, shapes[v])].view(v.dtype.numpy).reshape(shapes[v])
-                 for v, o in zip(inside, offsets)}
-        pointers, patches, buffer_at, size_at, sizes = [], {}, [], [], []
-        for step in self.schedule.steps:
-            if not isinstance(step, Launch):
-                continue
-            buffer_at.append(len(pointers))
-            size_at.append(len(sizes))
-            for value in step.buffers:
-                root = self.root(value)
-                if root in views:
-                    pointers.append(views[root].ctypes.data)
-                else:
-                    patches.setdefault(root, []).append(len(pointers))
-                    pointers.append(0)
-            sizes.extend(evaluate_dim(d, symbols) for d in step.sizes)
-        return _Plan(
-            arena, np.array(pointers, np.uint64), np.array(sizes or [0], np.int64),
-            np.array(buffer_at, np.int64), np.array(size_at, np.int64),
-            np.array(self.addresses, np.uint64),
-            {v: np.array(p) for v, p in patches.items()}, shapes, views, fresh)
-
-    def _lifetimes(self) -> tuple[list[Value], dict[Value, tuple[int, int]]]:
-        """Values that kernels write, and the first and last step that touches each."""
-        lives: dict[Value, tuple[int, int]] = {}
-        written: dict[Value, None] = {}
-        for number, step in enumerate(self.schedule.steps):
-            if isinstance(step, Launch):
-                touched = list(step.buffers)
-                written.update(
-                    (self.root(v), None) for v, p in zip(step.buffers, step.kernel.buffers)
-                    if p.written)
-            else:
-                touched = [v for v in step.node.inputs if v in self.schedule.stored]
-            for value in map(self.root, touched):
-                first, _ = lives.get(value, (number, number))
-                lives[value] = (first, number)
-        return list(written), lives
-
-    # ---- running ----------------------------------------------------------------------------
+    # ---- a whole run ------------------------------------------------------------------------
 
     def run(self, feeds: Sequence[np.ndarray], store: Store) -> list[np.ndarray]:
         """The outputs; commits the writes. See `ReferenceExecutable.run`."""
@@ -176,93 +108,123 @@ class NativeExecutable:
         return self._run(feeds, store)
 
     def _run(self, feeds: Sequence[np.ndarray], store: Store) -> list[np.ndarray]:
-        known: dict[Value, Any] = {}
-        for key, leaf in self.program.reads.items():
-            value = store.get(key, leaf.node.attrs["initial"])
-            if value is None:
-                return self._by_reference(feeds, store)
-            known[leaf] = value
+        values: dict[Value, Any] = dict(zip(self.program.inputs, map(_readable, feeds)))
+        if self._initials:
+            current = store.read(self._initials)
+            for key, leaf in self.program.reads.items():
+                array = current[key]
+                if array is None:  # the reference says which op needs it
+                    return self._repeated([]).run(feeds, store)
+                values[leaf] = array
         for key, flag in self.program.flags.items():
-            known[flag] = np.array(store.has(key))
-        known.update(zip(self.program.inputs, map(_contiguous, feeds)))
-        plan = self._plan_for(feeds)
-        with plan.lock:
-            values = self._execute(plan, known)
-            outputs = [self._output(plan, values, v) for v in self.program.outputs]
-            lent = {id(o) for o in outputs}
-            commits = []
-            for key, value in self.program.writes.items():
-                array = self._value(plan, values, value)
-                if self.root(value) not in plan.fresh or id(array) in lent or (
-                    array.base is not None
-                ):
-                    array = np.array(array, order="C")
-                lent.add(id(array))
-                commits.append((key, array))
+            values[flag] = np.array(store.has(key))
+        run = _Run(values)
+        try:
+            self._execute(run)
+            outputs, commits = self._results(run)
+        except _Refused:
+            return self._repeated(run.done).run(feeds, store)
+        finally:
+            self._release(run)
+        if commits:
             store.commit(commits)
         return outputs
 
     def call(self, arguments: Sequence[Any]) -> list[Any]:
         """Runs a region's body."""
-        known = dict(zip(self.program.inputs, map(_contiguous, arguments)))
-        plan = self._plan_for(arguments)
-        with plan.lock:
-            values = self._execute(plan, known)
-            return [self._output(plan, values, v) for v in self.program.outputs]
+        run = _Run(dict(zip(self.program.inputs, map(_readable, arguments))))
+        try:
+            self._execute(run)
+            return self._results(run)[0]
+        except _Refused:
+            return self._repeated(run.done).call(arguments)
+        finally:
+            self._release(run)
 
-    def _by_reference(self, feeds: Sequence[np.ndarray], store: Store) -> list[np.ndarray]:
-        if self._reference is None:
-            self._reference = ReferenceExecutable(self.source)
-        return self._reference.run(feeds, store)
+    def _repeated(self, done: Sequence[list[Any]]) -> ReferenceExecutable:
+        return replay_of(self.source, self.program, done)
 
-    def _execute(self, plan: _Plan, known: dict[Value, Any]) -> dict[Value, Any]:
-        values = known
-        for node in self.program.nodes:
-            if node.opdef.name == "Const":
-                values[node.outputs[0]] = node.attrs["value"].array
-        for value in plan.fresh:
-            values[value] = np.empty(plan.shapes[value], value.dtype.numpy)
-        for value, array in list(values.items()):
-            self._bind(plan, value, array)
-        run = dispatcher()
-        row = 0
-        pending = 0
-        for step in self.schedule.steps:
-            if isinstance(step, Launch):
-                pending += 1
-                continue
-            self._call(run, plan, row, pending)
-            row, pending = row + pending, 0
-            self._host_step(plan, step, values)
-        self._call(run, plan, row, pending)
-        return values
+    def _release(self, run: _Run) -> None:
+        for stage, key, plan in run.plans:
+            plan.status[0] = 0
+            stage.give_back(key, plan)
 
-    def _bind(self, plan: _Plan, value: Value, array: Any) -> None:
-        places = plan.patches.get(value)
-        if places is not None:
-            plan.pointers[places] = array.ctypes.data
+    def _results(self, run: _Run) -> tuple[list[Any], list[tuple[str, np.ndarray]]]:
+        """The outputs, and what is to be committed; each array has one owner."""
+        given: set[Value] = set()
 
-    def _call(self, run: Any, plan: _Plan, first: int, count: int) -> None:
-        if count:
-            run(count, plan.kernels.ctypes.data + 8 * first,
-                plan.buffer_at.ctypes.data + 8 * first, plan.size_at.ctypes.data + 8 * first,
-                plan.pointers.ctypes.data, plan.sizes.ctypes.data)
+        def own(value: Value) -> Any:
+            root = self.schedule.root(value)
+            array = self._array(run, value)
+            if root in run.values and root not in given and self._fresh(root) and (
+                    self._claims[root] is value):
+                given.add(root)
+                return array
+            return np.array(array, order="C") if isinstance(array, np.ndarray) else array
 
-    def _host_step(self, plan: _Plan, step: HostStep, values: dict[Value, Any]) -> None:
+        outputs = [own(v) for v in self.program.outputs]
+        return outputs, [(key, own(v)) for key, v in self.program.writes.items()]
+
+    def _fresh(self, root: Value) -> bool:
+        return any(root in stage.results for stage in self.stages)
+
+    # ---- steps ------------------------------------------------------------------------------
+
+    def _execute(self, run: _Run) -> None:
+        key: tuple = ()
+        numbers: Numbers = {}
+        dispatch = self._dispatch
+        for position, stage in enumerate(self.stages):
+            shapes = tuple([run.values[v].shape for v in stage.measured])
+            key = (*key, *shapes)
+            plan = stage.take(key) or self._plan(stage, key, numbers, shapes)
+            run.plans.append((stage, key, plan))
+            values, numbers = run.values, plan.numbers
+            for value, shape, dtype in plan.fresh:
+                values[value] = np.empty(shape, dtype)
+            plan.bind(*[id(values[v]) for v in plan.bound])
+            for action in plan.actions:
+                if type(action) is int:
+                    dispatch(action)
+                    if plan.status[0]:
+                        raise _Refused
+                else:
+                    self._host_step(run, plan, action)
+            if position + 1 < len(self.stages):
+                values.update(plan.views)
+
+    def _plan(
+        self, stage: Stage, key: tuple, earlier: Numbers, shapes: Sequence[tuple[int, ...]]
+    ) -> Plan:
+        numbers = stage.numbers(earlier, shapes)
+        if numbers is None or not self._guards.hold(numbers, frozenset(earlier)):
+            raise _Refused
+        return make_plan(stage, self.schedule, numbers, self._claims, self._constants)
+
+    def _host_step(self, run: _Run, plan: Plan, step: HostStep) -> None:
         node = step.node
-        inputs = [self._value(plan, values, v) for v in node.inputs]
+        inputs = [self._array(run, v) for v in node.inputs]
         if isinstance(node.opdef.lowering, Region):
-            used = tuple(bool(self._values_used(v)) for v in node.outputs)
-            outputs = node.opdef.reference(self._body, used, inputs, node.attrs)  # type: ignore[misc]
+            used = tuple(v in self._used for v in node.outputs)
+            outputs = node.opdef.reference(  # type: ignore[misc]  # regions have one
+                self._body, used, inputs, node.attrs)
         else:
-            outputs = self._values.compute(node, inputs)
+            outputs = self._reference.compute(node, inputs)
+        lent = {id(array) for array in inputs}
+        kept = []
         for value, array in zip(node.outputs, outputs):
-            values[value] = _contiguous(array)
-            self._bind(plan, value, values[value])
-
-    def _values_used(self, value: Value) -> bool:
-        return value in self.program.outputs or value in self.program.writes.values() or any(
-            value in n.inputs for n in self.program.nodes)
+            if isinstance(array, (np.ndarray, np.generic)):
+                array = np.asarray(array)
+                if id(array) in lent or array.base is not None:  # it may lie in the arena
+                    array = np.array(array, order="C")
+                array = _readable(array)
+                number = plan.made.get(value)
+                if number is not None:
+                    plan.objects[number] = id(array)
+            run.values[value] = array
+            kept.append(array)
+        if is_effect(node.opdef, node.attrs):
+            run.done.append(kept)
 
     def _body(self, program: Program) -> Any:
         if program not in self._bodies:
@@ -272,43 +234,24 @@ class NativeExecutable:
                 self._bodies[program] = ReferenceExecutable(program)
         return self._bodies[program].call
 
-    def _value(self, plan: _Plan, values: dict[Value, Any], value: Value) -> Any:
-        """The array of a value: in the arena, bound, or made by a host step."""
-        if value in values:
-            return values[value]
-        root = self.root(value)
-        array = plan.views[root] if root in plan.views else values[root]
-        return array if root is value else array.reshape(plan.shapes[value])
-
-    def _output(self, plan: _Plan, values: dict[Value, Any], value: Value) -> np.ndarray:
-        array = self._value(plan, values, value)
-        if value in plan.fresh:
+    def _array(self, run: _Run, value: Value) -> Any:
+        """The array of a value: bound, in an arena, or made by a host step."""
+        root = self.schedule.root(value)
+        array = run.values.get(root)
+        if array is None:
+            array = self._constants.get(root)
+        if array is None:
+            array = next(p.views[root] for _, _, p in run.plans if root in p.views)
+        if root is value or not isinstance(array, np.ndarray):
             return array
-        return np.array(array, order="C") if isinstance(array, np.ndarray) else array
+        return array.reshape(run.plans[-1][2].shapes[value])
 
 
-def _atoms(dim: SymDim) -> set[str]:
-    found: set[str] = set()
-    for monomial, _ in dim.terms:
-        for atom, _ in monomial:
-            if isinstance(atom, str):
-                found.add(atom)
-            else:
-                for part in atom[1:]:
-                    if isinstance(part, SymDim):
-                        found |= _atoms(part)
-    return found
-
-
-def _bytes(value: Value, shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape, dtype=np.int64)) * value.dtype.size
-
-
-def _aligned_bytes(size: int) -> np.ndarray:
-    raw = np.empty(size + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start:start + size]
-
-
-def _contiguous(array: Any) -> Any:
-    return np.ascontiguousarray(array) if isinstance(array, np.ndarray) and array.ndim else array
+def _readable(array: Any) -> Any:
+    """The array as kernels read it: contiguous and aligned. What is no array stays as it is."""
+    if not isinstance(array, np.ndarray):
+        return np.asarray(array) if isinstance(array, np.generic) else array
+    flags = array.flags
+    if flags.c_contiguous and flags.aligned:
+        return array
+    return np.array(array, order="C")

@@ -225,7 +225,7 @@ def random_graph(steps, gradient):
     return build
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(steps=STEPS, gradient=st.booleans(), known=st.booleans())
 def test_random_graphs_keep_their_values(steps, gradient, known):
     """Where the values were finite; a stabilised formula may be finite where they were not."""

@@ -211,6 +211,7 @@ def _mulhi(lanes: Lanes, node: Any, x: Any, y: Any) -> Any:
                    lanes.type(ir.IntType(32)))
 
 
+@_emits("rarely")
 @_emits("select")
 def _select(lanes: Lanes, node: Any, condition: Any, x: Any, y: Any) -> Any:
     return lanes.builder.select(condition, x, y)

@@ -100,8 +100,8 @@ def _remainder(x: Expr, y: Expr) -> Expr:
 def _far_remainder(x: Expr, y: Expr, bits: int) -> Expr:
     """x mod y in float64 where x / y is large, but below 2^(2^bits).
 
-    With x = i·2ᵏ·2ⁿ and y = j·2ᵏ, i and j integers of 53 bits, it is 2ᵏ·(i·2ⁿ mod j); 2ⁿ mod j comes
-    from squaring, bit by bit of n. Residues are kept in −j/2 … j/2, so that every sum is exact.
+    With x = i·2ᵏ·2ⁿ and y = j·2ᵏ, i and j integers of 53 bits, it is 2ᵏ·(i·2ⁿ mod j); 2ⁿ mod j
+    comes from squaring, bit by bit of n. Residues are kept in −j/2 … j/2: every sum is exact.
     """
     layout = format_of(x)
     subnormal = y < layout.smallest_normal

@@ -1,8 +1,8 @@
 """erf and erfc.
 
-For small x, erf x = x + x·P(x²). For large x, erf x = 1 − e^−Q(x), and erfc x = e^(−x²)·R(u)·u with
-u = 1/(x + k): R is e^(x²)·erfc(x)·(x + k), smooth up to where erfc underflows (the idea is that of
-Shepherd and Laframboise, Math. Comp. 36, 1981). All are minimax (Remez' exchange, see
+For small x, erf x = x + x·P(x²). For large x, erf x = 1 − e^−Q(x), and erfc x = e^(−x²)·R(u)·u
+with u = 1/(x + k): R is e^(x²)·erfc(x)·(x + k), smooth up to where erfc underflows (the idea is
+that of Shepherd and Laframboise, Math. Comp. 36, 1981). All are minimax (Remez' exchange, see
 `exponential`).
 """
 

@@ -121,9 +121,8 @@ def copy_sign(x: Expr, y: Expr) -> Expr:
 def nearest_integer(x: Expr, factor: float, bias: int = 0) -> tuple[Expr, Expr]:
     """n = x · factor rounded to an integer, as a float, and bits whose lowest hold n + bias.
 
-    Adding 1.5 · 2^fraction_bits leaves the integer in the lowest bits of the sum (Hacker's Delight,
-    section 17-1): no conversion between floats and integers is needed. For |n| below
-    2^(fraction_bits − 2).
+    Adding 1.5 · 2^fraction_bits leaves the integer in the lowest bits of the sum, so that no
+    conversion between floats and integers is needed. For |n| below 2^(fraction_bits − 2).
     """
     magic = 1.5 * 2.0 ** format_of(x).fraction_bits + bias
     shifted = b.fma(x, factor, magic)

@@ -1,7 +1,7 @@
 """asin, acos, atan, atan2: odd polynomials, after the argument is made small.
 
-atan(1/t) = π/2 − atan t leaves 0 ≤ t ≤ 1; asin x = π/2 − 2 asin √((1 − x)/2) leaves 0 ≤ x ≤ ½, as in
-Cephes. The polynomials are minimax (Remez' exchange, see `exponential`).
+atan(1/t) = π/2 − atan t leaves 0 ≤ t ≤ 1; asin x = π/2 − 2 asin √((1 − x)/2) leaves 0 ≤ x ≤ ½, as
+in Cephes. The polynomials are minimax (Remez' exchange, see `exponential`).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def atan2(y: Expr, x: Expr) -> Expr:
 
 
 def asin(x: Expr) -> Expr:
-    """The inverse sine within 2 ULP; NaN outside [−1, 1]; keeps −0."""
+    """The inverse sine within 3 ULP; NaN outside [−1, 1]; keeps −0."""
     far, t = _asin_of_small(abs(x))
     high, low = _CONSTANTS[x.dtype].half_pi
     return flip(b.select(far, b.fma(t, -2.0, high) + low, t), sign_of(x))

@@ -2,8 +2,8 @@
 
 |x|^y = e^(y·log |x|). The logarithm needs as many more bits as y·log |x| has before the point: for
 float32 it is computed in float64; for float64 as an unevaluated sum of two floats, from
-log m = 2 artanh s, s = (m − 1)/(m + 1) (as fdlibm's pow and its successors do). Zeros, infinities and
-NaN are C99's (annex F.10.4.4). Minimax coefficients: Remez' exchange, see `exponential`.
+log m = 2 artanh s, s = (m − 1)/(m + 1), as in fdlibm. Zeros, infinities and NaN are C99's (annex
+F.9.4.4). Minimax coefficients: Remez' exchange, see `exponential`.
 """
 
 from __future__ import annotations

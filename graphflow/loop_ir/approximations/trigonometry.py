@@ -1,10 +1,10 @@
 """sin, cos, tan.
 
-x = n·π/2 + r, |r| ≤ π/4, with π/2 in three parts (Cody and Waite 1980; the fused products are exact,
-so r is right to the last place or so), then two minimax polynomials (Remez' exchange, see
-`exponential`) of r. Where |x| is too large for that, the product x·2/π is taken modulo 4 in integers,
-with those bits of 2/π that matter (Payne and Hanek 1983): correct for every finite x. That arm is
-under `rarely`, so that it costs nothing where an emitter branches.
+x = n·π/2 + r, |r| ≤ π/4, with π/2 in three parts (Cody and Waite 1980; fused, so that r is right
+to the last place or so), then two minimax polynomials of r (Remez' exchange, see `exponential`).
+Where |x| is too large for that, the product x·2/π is taken modulo 4 in integers, with those bits
+of 2/π that matter (Payne and Hanek 1983): right for every finite x. That arm is under `rarely`, so
+that it costs nothing where an emitter branches.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from graphflow.loop_ir.approximations.floats import (
     sign_of,
     two_product,
 )
+from graphflow.loop_ir.approximations.magnitude import largest
 from graphflow.loop_ir.builder import b
 from graphflow.loop_ir.expr import Expr
 
@@ -121,10 +122,12 @@ def _sine_and_cosine(x: Expr) -> tuple[Expr, Expr, Expr]:
     r = x
     for part in constants.half_pi:
         r = b.fma(n, -part, r)
-    large = x >= 2.0**constants.large
-    large_r, large_quadrant = _reduce_large(x)
-    s, c = _polynomials(b.rarely(large, large_r, r))
-    return s, c, b.rarely(large, large_quadrant, quadrant)
+    if largest(x) >= 2.0**constants.large:
+        large = x >= 2.0**constants.large
+        large_r, large_quadrant = _reduce_large(x)
+        r = b.rarely(large, large_r, r)
+        quadrant = b.rarely(large, large_quadrant, quadrant)
+    return *_polynomials(r), quadrant
 
 
 def _polynomials(r: Expr) -> tuple[Expr, Expr]:
@@ -138,8 +141,8 @@ def _polynomials(r: Expr) -> tuple[Expr, Expr]:
 def _reduce_large(x: Expr) -> tuple[Expr, Expr]:
     """r and n for x ≥ 2^large: Payne and Hanek's reduction in 32-bit words held in uint64.
 
-    x is m·2^(shift + large − fraction_bits) with an integer m, and shift ≥ 0. Modulo 4, m times the
-    bits of 2/π from `shift` on is two bits of quadrant and a fraction of π/2.
+    x is m·2^(shift + large − fraction_bits) with an integer m, and shift ≥ 0. Modulo 4, m times
+    the bits of 2/π from `shift` on is two bits of quadrant and a fraction of π/2.
     """
     layout, constants = format_of(x), _CONSTANTS[x.dtype]
     bits = b.cast(b.bitcast(x, dtypes.uint32 if is_single(x) else dtypes.uint64), dtypes.uint64)

@@ -1,0 +1,300 @@
+"""Complex ops in terms of real ones, which `expand` then expands in turn.
+
+Each function takes the parts of its operands and gives the parts of the result (or a real number).
+complex64 functions other than sums, products and quotients are computed in float64, where no
+intermediate result overflows. Formulas: Smith (CACM 5, 1962) for quotients; Kahan ("Branch cuts
+for complex elementary functions", 1987) for the inverse functions and tanh. Errors are small
+against the modulus of the result, not in each part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from graphflow import dtypes
+from graphflow.loop_ir.approximations.floats import (
+    INFINITY,
+    NAN,
+    copy_sign,
+    format_of,
+    from_bits,
+    to_bits,
+)
+from graphflow.loop_ir.builder import b
+from graphflow.loop_ir.expr import Expr, constant
+
+HALF_PI = 1.5707963267948966
+
+
+class Parts(NamedTuple):
+    """A complex value: two expressions of one float dtype."""
+
+    real: Expr
+    imag: Expr
+
+
+def rewrite(node: Expr, operands: Sequence[Any]) -> Parts | Expr:
+    """The node, of complex result or operands, from its operands: Parts, or Expr for real ones."""
+    if node.op == "const":
+        dtype = node.dtype.real_dtype
+        return Parts(constant(node.attr.real, dtype), constant(node.attr.imag, dtype))
+    if node.op == "cast":
+        return _cast(operands[0], node.dtype)
+    if node.op in _EXACT:
+        return _EXACT[node.op](*operands)
+    function = _FUNCTIONS[node.op]
+    if operands[0].real.dtype is not dtypes.float32:
+        return function(*operands)
+    result = function(*(_map(_to_double, z) for z in operands))
+    return _map(_to_single, result) if isinstance(result, Parts) else _to_single(result)
+
+
+def _to_double(x: Expr) -> Expr:
+    return b.cast(x, dtypes.float64)
+
+
+def _to_single(x: Expr) -> Expr:
+    return b.cast(x, dtypes.float32)
+
+
+def _map(function: Callable[..., Expr], *operands: Parts) -> Parts:
+    return Parts(function(*(z.real for z in operands)), function(*(z.imag for z in operands)))
+
+
+def _choose(condition: Expr, z: Parts, w: Parts) -> Parts:
+    return _map(lambda x, y: b.select(condition, x, y), z, w)
+
+
+def _real(x: Expr) -> Parts:
+    return Parts(x, b.const(0.0, x))
+
+
+def _cast(x: Any, dtype: Any) -> Any:
+    if not isinstance(x, Parts):
+        return _real(b.cast(x, dtype.real_dtype))
+    if dtype.is_complex:
+        return _map(lambda part: b.cast(part, dtype.real_dtype), x)
+    return b.ne(x.real, 0.0) | b.ne(x.imag, 0.0) if dtype.is_bool else b.cast(x.real, dtype)
+
+
+# --- sums, products, quotients ----------------------------------------------------------------
+
+
+def _multiply(z: Parts, w: Parts) -> Parts:
+    return Parts(z.real * w.real - z.imag * w.imag, z.real * w.imag + z.imag * w.real)
+
+
+def _divide(z: Parts, w: Parts) -> Parts:
+    """Smith's quotient; by 0, the parts divided by 0 one by one."""
+    upright = abs(w.real) < abs(w.imag)
+    large = b.select(upright, w.imag, w.real)
+    ratio = b.select(upright, w.real, w.imag) / large
+    scale = 1.0 / b.fma(b.select(upright, w.real, w.imag), ratio, large)
+    first, second = b.select(upright, z.imag, z.real), b.select(upright, z.real, z.imag)
+    real = b.fma(second, ratio, first) * scale
+    imag = b.fma(first, ratio, -second) * scale
+    by_zero = b.eq(large, 0.0)
+    zero = abs(w.real)
+    return Parts(b.select(by_zero, z.real / zero, real),
+                 b.select(by_zero, z.imag / zero, b.select(upright, imag, -imag)))
+
+
+def _sum_of_squares(x: Expr, y: Expr) -> Expr:
+    return b.fma(x, x, y * y)
+
+
+def _modulus(z: Parts) -> Expr:
+    """√(x² + y²), scaled by a power of two so that neither square overflows or vanishes."""
+    x, y = abs(z.real), abs(z.imag)
+    layout = format_of(x)
+    field = to_bits(b.max(x, y)) & ~layout.fraction_mask
+    field = b.min(b.max(field, layout.power_bits(1 - layout.bias)),
+                  layout.power_bits(layout.bias - 1))
+    down, up = from_bits(2 * layout.power_bits(0) - field), from_bits(field)
+    length = b.sqrt(_sum_of_squares(x * down, y * down)) * up
+    return b.select(b.eq(x, INFINITY) | b.eq(y, INFINITY), INFINITY, length)
+
+
+def _sign(z: Parts) -> Parts:
+    length = _modulus(z)
+    return _map(lambda part: b.select(b.eq(length, 0.0), 0.0, part / length), z)
+
+
+# --- exponentials and logarithms --------------------------------------------------------------
+
+
+def _exp(z: Parts) -> Parts:
+    """eˣ·(cos y + i·sin y), with eˣ as a square: a large eˣ and a small sine meet."""
+    root = b.exp(z.real * 0.5)
+    turning = abs(z.imag) < INFINITY
+    vanished = b.eq(z.real, -INFINITY) & ~turning
+    real = b.select(b.eq(z.real, INFINITY) & ~turning, INFINITY, root * b.cos(z.imag) * root)
+    imag = b.select(b.eq(z.imag, 0.0), z.imag, root * b.sin(z.imag) * root)
+    real = b.select(b.eq(z.imag, 0.0), b.exp(z.real), real)
+    return _map(lambda part: b.select(vanished, 0.0, part), Parts(real, imag))
+
+
+def _expm1(z: Parts) -> Parts:
+    half = b.sin(z.imag * 0.5)
+    return Parts(b.expm1(z.real) * b.cos(z.imag) - 2.0 * half * half, _exp(z).imag)
+
+
+def _log(z: Parts) -> Parts:
+    """log |z| from |z|² − 1 = (x − 1)(x + 1) + y² where |z| is near 1."""
+    x, y = b.max(abs(z.real), abs(z.imag)), b.min(abs(z.real), abs(z.imag))
+    excess = b.fma(x - 1.0, x + 1.0, y * y)
+    return Parts(_log_length(_modulus(z), excess), b.atan2(z.imag, z.real))
+
+
+def _log1p(z: Parts) -> Parts:
+    x = z.real + 1.0
+    excess = b.fma(z.real, z.real + 2.0, z.imag * z.imag)
+    return Parts(_log_length(_modulus(Parts(x, z.imag)), excess), b.atan2(z.imag, x))
+
+
+def _log_length(length: Expr, excess: Expr) -> Expr:
+    """The logarithm of `length`; its square is 1 + `excess`."""
+    near = (length > 0.5) & (length < 2.0)
+    return b.select(near, b.log1p(excess) * 0.5, b.log(length))
+
+
+def _power(z: Parts, w: Parts) -> Parts:
+    """e^(w·log z); z⁰ is 1; 0 to a power is 0 if the real part of that is positive, else NaN."""
+    result = _exp(_multiply(w, _log(z)))
+    of_zero = b.select(w.real > 0.0, b.const(0.0, w.real), NAN)
+    result = _choose(b.eq(z.real, 0.0) & b.eq(z.imag, 0.0), Parts(of_zero, of_zero), result)
+    return _choose(b.eq(w.real, 0.0) & b.eq(w.imag, 0.0), _real(b.const(1.0, w.real)), result)
+
+
+def _sqrt(z: Parts) -> Parts:
+    """t = √((|x| + |z|)/2) and y/(2t), exchanged left of the imaginary axis; scaled."""
+    large = b.max(abs(z.real), abs(z.imag)) > 2.0**1000
+    scale = b.select(large, b.const(2.0**-100, z.real), 2.0**100)
+    unscale = b.select(large, b.const(2.0**50, z.real), 2.0**-50)
+    x, y = z.real * scale, z.imag * scale
+    t = b.sqrt((abs(x) + _modulus(Parts(x, y))) * 0.5)
+    other = b.select(b.eq(t, 0.0), y, y * 0.5 / t)
+    t, other = t * unscale, other * unscale
+    left = z.real < 0.0
+    real = b.select(left, abs(other), t)
+    imag = b.select(left, copy_sign(t, z.imag), other)
+    endless = b.eq(abs(z.imag), INFINITY)
+    return Parts(b.select(endless, INFINITY, real), b.select(endless, z.imag, imag))
+
+
+# --- circular and hyperbolic functions --------------------------------------------------------
+
+
+def _times_sinh(factor: Expr, x: Expr) -> Expr:
+    return _grown(factor, x, b.sinh(x), -1.0)
+
+
+def _times_cosh(factor: Expr, x: Expr) -> Expr:
+    return _grown(factor, x, b.cosh(x), 1.0)
+
+
+def _grown(factor: Expr, x: Expr, grown: Expr, on_the_left: float) -> Expr:
+    """factor · grown, which is ±e^|x|/2 for large x and may overflow alone; 0 · ∞ is 0."""
+    root = b.exp(abs(x) * 0.5)
+    product = factor * b.select(x < 0.0, b.const(on_the_left * 0.5, x), 0.5) * root * root
+    large = abs(x) > 700.0
+    product = b.select(b.eq(factor, 0.0), factor, product)
+    return b.select(large, product, factor * grown)
+
+
+def _sinh(z: Parts) -> Parts:
+    return Parts(_times_sinh(b.cos(z.imag), z.real), _times_cosh(b.sin(z.imag), z.real))
+
+
+def _cosh(z: Parts) -> Parts:
+    return Parts(_times_cosh(b.cos(z.imag), z.real), _times_sinh(b.sin(z.imag), z.real))
+
+
+def _tanh(z: Parts) -> Parts:
+    """(β·ρ·s + i·t) / (1 + β·s²), t = tan y, s = sinh x, β = 1 + t², ρ = √(1 + s²) (Kahan)."""
+    large = abs(z.real) > 22.0
+    t, s = b.tan(z.imag), b.sinh(b.select(large, 0.0, z.real))
+    beta = b.fma(t, t, 1.0)
+    rho = b.sqrt(b.fma(s, s, b.const(1.0, s)))
+    below = b.fma(beta * s, s, 1.0)
+    decay = 4.0 * b.sin(z.imag) * b.cos(z.imag) * b.exp(-2.0 * abs(z.real))
+    one = copy_sign(b.const(1.0, s), z.real)
+    return _choose(large, Parts(one, decay), Parts(beta * rho * s / below, t / below))
+
+
+def _of_turned(function: Callable[[Parts], Parts]) -> Callable[[Parts], Parts]:
+    """−i·f(i·z): the circular function that belongs to a hyperbolic one, and the other way."""
+    def turned(z: Parts) -> Parts:
+        result = function(Parts(-z.imag, z.real))
+        return Parts(result.imag, -result.real)
+    return turned
+
+
+def _cos(z: Parts) -> Parts:
+    return _cosh(Parts(-z.imag, z.real))
+
+
+def _acos(z: Parts) -> Parts:
+    minus, plus = _around_one(z)
+    return Parts(2.0 * b.atan2(minus.real, plus.real),
+                 b.asinh(plus.real * minus.imag - plus.imag * minus.real))
+
+
+def _asin(z: Parts) -> Parts:
+    minus, plus = _around_one(z)
+    return Parts(b.atan2(z.real, minus.real * plus.real - minus.imag * plus.imag),
+                 b.asinh(minus.real * plus.imag - minus.imag * plus.real))
+
+
+def _around_one(z: Parts) -> tuple[Parts, Parts]:
+    """√(1 − z) and √(1 + z)."""
+    return _sqrt(Parts(1.0 - z.real, -z.imag)), _sqrt(Parts(1.0 + z.real, z.imag))
+
+
+def _acosh(z: Parts) -> Parts:
+    minus, plus = _sqrt(Parts(z.real - 1.0, z.imag)), _sqrt(Parts(z.real + 1.0, z.imag))
+    return Parts(b.asinh(minus.real * plus.real + minus.imag * plus.imag),
+                 2.0 * b.atan2(minus.imag, plus.real))
+
+
+def _atanh(z: Parts) -> Parts:
+    """log1p(4x/((1 − x)² + y²))/4 and half the angle of (1 − x)(1 + x) − y² + 2iy, for x ≥ 0."""
+    x, y = abs(z.real), z.imag
+    far = b.max(x, abs(y)) > 2.0**500
+    one_less = 1.0 - x
+    near_real = b.log1p(4.0 * x / _sum_of_squares(one_less, y)) * 0.25
+    near_imag = b.atan2(2.0 * y, one_less * (1.0 + x) - y * y) * 0.5
+    length = _modulus(z)
+    far_real = b.select(length < INFINITY, x / length / length, 0.0)
+    real = b.select(far, far_real, near_real)
+    imag = b.select(far, copy_sign(b.const(HALF_PI, x), y), near_imag)
+    return Parts(copy_sign(real, z.real), imag)
+
+
+_EXACT: dict[str, Callable[..., Any]] = {
+    "add": lambda z, w: _map(lambda x, y: x + y, z, w),
+    "sub": lambda z, w: _map(lambda x, y: x - y, z, w),
+    "mul": _multiply,
+    "div": _divide,
+    "square": lambda z: _multiply(z, z),
+    "reciprocal": lambda z: _divide(_real(b.const(1.0, z.real)), z),
+    "neg": lambda z: _map(lambda x: -x, z),
+    "conj": lambda z: Parts(z.real, -z.imag),
+    "real": lambda z: z.real,
+    "imag": lambda z: z.imag,
+    "complex": Parts,
+    "eq": lambda z, w: b.eq(z.real, w.real) & b.eq(z.imag, w.imag),
+    "ne": lambda z, w: b.ne(z.real, w.real) | b.ne(z.imag, w.imag),
+    "select": _choose,
+    "rarely": lambda c, z, w: _map(lambda x, y: b.rarely(c, x, y), z, w),
+}
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "abs": _modulus, "sign": _sign, "exp": _exp, "expm1": _expm1, "log": _log, "log1p": _log1p,
+    "pow": _power, "sqrt": _sqrt,
+    "rsqrt": lambda z: _divide(_real(b.const(1.0, z.real)), _sqrt(z)),
+    "sinh": _sinh, "cosh": _cosh, "tanh": _tanh,
+    "sin": _of_turned(_sinh), "cos": _cos, "tan": _of_turned(_tanh),
+    "asin": _asin, "acos": _acos, "atan": _of_turned(_atanh),
+    "asinh": _of_turned(_asin), "acosh": _acosh, "atanh": _atanh,
+}
