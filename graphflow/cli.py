@@ -21,7 +21,7 @@ def main() -> None:
 @main.command()
 @click.option("--data", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Train on the MNIST (IDX) or CIFAR-10 (binary) files in DIR.")
-@click.option("--epochs", type=click.IntRange(1), default=12, show_default=True,
+@click.option("--epochs", type=click.IntRange(1), default=15, show_default=True,
               help="Passes over the training images.")
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=1e-3,

@@ -200,9 +200,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """Other ops: `expand(F, *inputs, **attrs)` → one output or a tuple of them."""
+    """Other ops: `expand(F, *inputs, **attrs)` → one output or a tuple of them.
+
+    `refuses(inputs, attrs)` is true where the reference looks at values that the expansion would
+    let pass (ids that are not sorted): such a node stays whole and runs by its reference.
+    """
 
     expand: Callable[..., Any]
+    refuses: Callable[[tuple, dict], bool] = lambda inputs, attrs: False
 
 
 @dataclass(frozen=True, slots=True)

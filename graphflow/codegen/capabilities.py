@@ -8,6 +8,7 @@ from graphflow.codegen.cpu.scalars import emits
 from graphflow.codegen.elements import Elements
 from graphflow.errors import GraphflowError
 from graphflow.loop_ir import b
+from graphflow.loop_ir.approximations import expand
 from graphflow.loop_ir.expr import Expr, walk
 from graphflow.loop_ir.nest import Begin, Fold, Loop, Statement, Store, Update
 from graphflow.lowering import (
@@ -24,13 +25,6 @@ from graphflow.lowering import (
     Window,
 )
 from graphflow.program import Node
-
-try:
-    from graphflow.loop_ir.approximations import expand
-except ImportError:
-    def expand(expr: Expr) -> Expr:
-        """Nothing is expanded where there are no expansions."""
-        return expr
 
 LEAVES = {"load", "accumulator", "index", "size", "const", "arg"}
 CHEAP_OPS = 6

@@ -97,6 +97,9 @@ def _bad_scatter(e: Elements, node: Node, lowering: Scatter, index: Index) -> Ex
     loaded = _loaded_axes(lowering.target(index, _marker, ctx))
     target = lowering.target(index, e.loader(node), ctx)
     bad = _outside(e, target, node.outputs[0], loaded)
+    updates = node.inputs[lowering.updates]
+    if lowering.combine == "div" and updates.dtype.is_integer:
+        bad = _either(bad, b.eq(e.element(updates, index), 0))
     if bad is None or lowering.keep is None:
         return bad
     return b.logical_and(lowering.keep(index, e.loader(node), ctx), bad)

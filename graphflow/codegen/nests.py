@@ -339,7 +339,8 @@ def build_scatter(e: Elements, node: Node, lowering: Scatter, ctx: LoweringConte
         if lowering.base is not None:
             value = e.element(node.inputs[lowering.base], index)
         else:
-            value = e.literal(lowering.initial(ctx), out.dtype)  # type: ignore[misc]
+            assert lowering.initial is not None  # given where there is no base
+            value = e.literal(lowering.initial(ctx), out.dtype)
         return (Store(buffer, e.offset(out, index), value),)
 
     def update(index: tuple[Expr, ...]) -> Body:

@@ -54,13 +54,10 @@ def _reading(
     node: Node, inputs: list[Value], orders: list[Any], lowering: Contraction
 ) -> Node:
     """The same contraction over permuted operands; its outputs are the node's own."""
-    def permuted(source: Any, order: list[int] | None, k: int) -> Any:
-        if order is None:
-            return source
-
-        def place(out_index: tuple, sum_index: tuple, ctx: Any) -> tuple:
+    def permuted(source: Any, order: list[int] | None) -> Any:
+        def place(out_index: tuple, sum_index: tuple, ctx: Any) -> Any:
             index = source(out_index, sum_index, _original(ctx))
-            return tuple(index[p] for p in order)
+            return index if order is None else tuple(index[p] for p in order)
 
         return place
 
@@ -76,12 +73,8 @@ def _reading(
 
     changed = Contraction(
         extents=lambda ctx: lowering.extents(_original(ctx)),
-        left=permuted(lowering.left, orders[0], 0) if orders[0] else (
-            lambda o, s, ctx: lowering.left(o, s, _original(ctx))),
-        right=permuted(lowering.right, orders[1], 1) if orders[1] else (
-            lambda o, s, ctx: lowering.right(o, s, _original(ctx))),
-        inside=None if lowering.inside is None else (
-            lambda o, s, ctx: lowering.inside(o, s, _original(ctx))),  # type: ignore[misc]
+        left=permuted(lowering.left, orders[0]), right=permuted(lowering.right, orders[1]),
+        inside=None if lowering.inside is None else permuted(lowering.inside, None),
         conjugate=lowering.conjugate)
     opdef = _with_lowering(node.opdef, changed)
     new = Node(opdef, tuple(inputs), node.attrs, [v.type for v in node.outputs],

@@ -67,17 +67,25 @@ class RowGroup:
 
 
 def row_pattern(value: Value, shape: Sequence[Dim]) -> tuple[bool, bool] | None:
-    """How a value runs over rows of `shape`; None if it does so in parts."""
-    sizes = value.shape.sizes
-    if len(sizes) == len(shape) - 1 and all(same(p, q) for p, q in zip(sizes, shape)):
-        return bool(sizes), False
+    """How a value that broadcasts to `shape` runs over its rows; None if it does so in parts."""
     found = pattern(value, shape)
     if found is None:
         return None
-    lead = [f for f, d in zip(found[:-1], shape[:-1]) if not (isinstance(d, int) and d == 1)]
-    if any(lead) != all(lead):
-        return None
-    return bool(lead) and all(lead), found[-1]
+    lead = _whole(found[:-1], shape[:-1])
+    return None if lead is None else (lead, found[-1])
+
+
+def kept_pattern(value: Value, shape: Sequence[Dim]) -> tuple[bool, bool] | None:
+    """The same for a value that broadcasts to what a reduction over the rows of `shape` gives."""
+    found = pattern(value, shape[:-1])
+    lead = None if found is None else _whole(found, shape[:-1])
+    return None if lead is None else (lead, False)
+
+
+def _whole(found: Sequence[bool], shape: Sequence[Dim]) -> bool | None:
+    """Whether a value runs along all axes (of size above one) or none; None for some of them."""
+    lead = [f for f, d in zip(found, shape) if not (isinstance(d, int) and d == 1)]
+    return None if any(lead) != all(lead) else bool(lead) and all(lead)
 
 
 class RowMerger:
@@ -117,7 +125,7 @@ class RowMerger:
             return run, patterns, None
         for step in steps[at:]:
             found = self._fits(step, shape)
-            if found is None:
+            if found is None or any(patterns.get(v, how) != how for v, how in found.items()):
                 break
             run.append(step)  # type: ignore[arg-type]  # _fits admits members only
             patterns |= found
@@ -156,9 +164,10 @@ class RowMerger:
         visited = self._visited(step)
         if visited is None:
             return None
+        kept = isinstance(step, Group) and len(step.shape) == len(shape) - 1
         found = {}
         for value in visited:
-            how = row_pattern(value, shape)
+            how = kept_pattern(value, shape) if kept else row_pattern(value, shape)
             if how is None:
                 return None
             found[value] = how
@@ -166,14 +175,14 @@ class RowMerger:
             spaces = {found[v] for v in step.outputs}
             if len(spaces) != 1 or not next(iter(spaces))[0]:
                 return None
-        elif any(found.setdefault(v, (True, False)) != (True, False) for v in step.outputs):
-            return None
+        else:
+            found |= dict.fromkeys(step.outputs, (True, False))
         return found
 
     def _visited(self, step: Member) -> list[Value] | None:
-        """The values a member touches; None if some are read at other places."""
+        """The values a member's expressions touch; None if some are read at other places."""
         pending = list(step.outputs) if isinstance(step, Group) else [step.node.inputs[0]]
-        found: dict[Value, None] = dict.fromkeys(step.outputs)
+        found: dict[Value, None] = {}
         seen: set[Value] = set()
         while pending:
             value = pending.pop()

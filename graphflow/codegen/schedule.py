@@ -260,7 +260,17 @@ class Scheduler:
                                if isinstance(d, SymDim) and (n := symbol_name(d))}
 
     def _sizes_known(self, node: Node) -> bool:
-        return all(symbols_of(v.shape.sizes) <= self.known for v in node.outputs)
+        """False if the result's sizes, or inputs that only say sizes, depend on values."""
+        lowering = node.opdef.lowering
+        given: Sequence[Value] = ()
+        if isinstance(lowering, View):
+            given = node.inputs[1:]
+        elif isinstance(lowering, Generate):
+            given = [v for k, v in enumerate(node.inputs) if k not in lowering.scalars]
+        needed = [d for v in node.outputs for d in v.shape.sizes]
+        needed += [d for v in given if v.symbolic_value is not None
+                   for d in v.symbolic_value.ravel().tolist()]
+        return symbols_of(needed) <= self.known
 
     def _alias(self, value: Value, source: Value) -> None:
         self.aliases[value] = self.aliases.get(source, source)

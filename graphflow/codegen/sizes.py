@@ -38,7 +38,7 @@ def symbols_of(dims: Iterable[Any]) -> set[str]:
 
 def concrete(sizes: Iterable[Dim], numbers: Numbers) -> tuple[int, ...]:
     """The sizes as numbers. Raises KeyError if an unknown is missing."""
-    return tuple(evaluate_dim(d, numbers) for d in sizes)  # type: ignore[arg-type]
+    return tuple(evaluate_dim(d, numbers) for d in sizes)
 
 
 class SizeGuards:
@@ -66,7 +66,7 @@ class SizeGuards:
         known = numbers.keys()
         for small, full, symbols in self._pairs:
             if symbols <= known and not symbols <= before and (
-                evaluate_dim(small, numbers) != evaluate_dim(full, numbers)  # type: ignore[arg-type]
+                evaluate_dim(small, numbers) != evaluate_dim(full, numbers)
             ):
                 return False
         return all(_legal(node, numbers) for node, symbols in self._nodes

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphflow.dims.polynomial import Atom
 from graphflow.dims.size import Dim, SymDim, equal, opaque, symbol_name
 
 
-def evaluate_dim(dim: Any, values: dict[str, int]) -> int:
+def evaluate_dim(dim: Any, values: Mapping[str, int]) -> int:
     """The number that `dim` is when its symbols have these `values`. KeyError if one lacks."""
     if not isinstance(dim, SymDim):
         return int(dim)
@@ -32,7 +32,7 @@ _ATOM_FUNCTIONS: dict[str, Callable[[int, int], int]] = {
 }
 
 
-def _evaluate_atom(atom: Atom, values: dict[str, int]) -> int:
+def _evaluate_atom(atom: Atom, values: Mapping[str, int]) -> int:
     if isinstance(atom, str):
         return values[atom]
     return _ATOM_FUNCTIONS[atom[0]](*(evaluate_dim(d, values) for d in atom[1:]))

@@ -11,10 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.dtypes import DType, as_dtype, int64
+from graphflow.dtypes import as_dtype, int64
 from graphflow.loop_ir.expr import Expr, build, constant
 from graphflow.loop_ir.interpreter import Environment, evaluate_in
-from graphflow.loop_ir.nest import Begin, Fold, Kernel, Loop, Statement, Store, load, verify_kernel
+from graphflow.loop_ir.nest import (
+    Begin,
+    Fold,
+    Kernel,
+    Loop,
+    Statement,
+    Store,
+    combine_op,
+    load,
+    verify_kernel,
+)
 
 
 def run_kernel(kernel: Kernel, buffers: Sequence[np.ndarray], sizes: Sequence[int]) -> None:
@@ -80,14 +90,12 @@ class _State:
         if store.combine is None:
             target[offset] = value
             return
+        dtype = as_dtype(target.dtype)
+        old, new_one = (load(k, constant(0, int64), dtype) for k in range(2))
+        node = build(combine_op(store.combine, dtype), old, new_one)
         for at, new in zip(offset.ravel(), value.ravel()):
-            node = build(store.combine, load(0, constant(0, int64), self.dtype_of(store)),
-                         load(1, constant(0, int64), self.dtype_of(store)))
             pair = [target[at:at + 1], np.reshape(new, 1).astype(target.dtype)]
             target[at] = evaluate_in(Environment((), (), (), pair), [node])[0]
-
-    def dtype_of(self, store: Store) -> DType:
-        return as_dtype(self.buffers[store.buffer].dtype)
 
 
 class _Indices(dict):

@@ -41,7 +41,7 @@ class Store:
     """buffer[offset] = value, unless `where` is false.
 
     With `combine` (`add`, `sub`, `mul`, `div`, `min`, `max`) the element becomes
-    combine(old, value); such stores keep the order of the loops.
+    combine(old, value), where `div` truncates integers; such stores keep the order of the loops.
     """
 
     buffer: int
@@ -136,6 +136,11 @@ def load(buffer: int, offset: Expr, dtype: DType) -> Expr:
 def accumulator(number: int, dtype: DType) -> Expr:
     """The present value of an accumulator."""
     return build("accumulator", dtype=dtype, attr=number)
+
+
+def combine_op(combine: str, dtype: DType) -> str:
+    """The scalar op that a combining store computes."""
+    return "truncdiv" if combine == "div" and dtype.is_integer else combine
 
 
 def expressions(statement: Statement) -> Iterator[Expr]:

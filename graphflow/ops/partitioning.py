@@ -80,7 +80,8 @@ def _partition_samples() -> list[Sample]:
 DYNAMIC_PARTITION = declare(
     "DynamicPartition", "data: any, partitions: int32",
     attrs={"num_partitions": Attr("int")}, infer=_partition_type,
-    reference=_partition_reference, grad=_partition_grad, lowering=Composite(_expand_partition),
+    reference=_partition_reference, grad=_partition_grad,
+    lowering=Composite(_expand_partition, refuses=lambda inputs, attrs: True),
     samples=_partition_samples,
     errors=lambda: [
         ErrorSample((typed(dt.float32, 4, 3), typed(dt.int32, 3)), {"num_partitions": 2},

@@ -135,7 +135,8 @@ def _declare(
 
     return declare(
         name, "data: T, segment_ids: I", infer=_type, reference=reference, grad=gradient,
-        lowering=Composite(expand), samples=_samples, errors=_errors, T=types, I=dt.INDICES)
+        lowering=Composite(expand, refuses=lambda inputs, attrs: True), samples=_samples,
+        errors=_errors, T=types, I=dt.INDICES)
 
 
 SEGMENT_SUM = _declare(

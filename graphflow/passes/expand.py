@@ -18,7 +18,7 @@ def _expanded(node: Node, rebuilder: Rebuilder) -> tuple[Value, ...] | None:
     the back end names it among what it cannot compile.
     """
     lowering = node.opdef.lowering
-    if not isinstance(lowering, Composite):
+    if not isinstance(lowering, Composite) or lowering.refuses(node.inputs, node.attrs):
         return None
     try:
         made: Any = lowering.expand(F, *node.inputs, **node.attrs)

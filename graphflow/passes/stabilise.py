@@ -289,10 +289,10 @@ def log_softmax_gradient_negated(a: Value, p: Value, s: Value) -> Value | None:
     return F.negative(a) - s * p if fits else None
 
 
-def _log_odds(F: object, a: object, b: object, x: object) -> object:
+def _log_odds(F: Any, a: Any, b: Any, x: Any) -> Any:
     """The gradient of a · log(y) + b · log(1 − y) with y = sigmoid(x), for the example."""
-    y = F.sigmoid(x)  # type: ignore[attr-defined]
-    return (a * F.reciprocal(y) - b * F.reciprocal(1 - y)) * (y * (1 - y))  # type: ignore[attr-defined]
+    y = F.sigmoid(x)
+    return (a * F.reciprocal(y) - b * F.reciprocal(1 - y)) * (y * (1 - y))
 
 
 @rule(op("Mul", op("Sub", _OVER_P, _OVER_Q), op("Mul", "p", "q")), _log_odds)

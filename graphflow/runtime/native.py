@@ -20,13 +20,20 @@ from graphflow.codegen.capabilities import Capabilities
 from graphflow.codegen.compile import CACHE
 from graphflow.codegen.dispatch import dispatcher
 from graphflow.codegen.schedule import HostStep, Launch, Schedule, Scheduler
-from graphflow.codegen.sizes import Numbers, SizeGuards, symbols_of
+from graphflow.codegen.sizes import Numbers, SizeGuards, concrete, symbols_of
 from graphflow.lowering import Host, Region
 from graphflow.passes.pipeline import optimise
 from graphflow.program import Program, Value, is_effect
 from graphflow.reference import ReferenceExecutable, Store
 from graphflow.runtime.replay import replay_of
-from graphflow.runtime.stages import CannotCompile, Plan, Stage, find_stages, make_plan
+from graphflow.runtime.stages import (
+    CannotCompile,
+    Plan,
+    Stage,
+    find_stages,
+    learn_numbers,
+    make_plan,
+)
 
 __all__ = ["CannotCompile", "NativeExecutable"]
 
@@ -175,9 +182,9 @@ class NativeExecutable:
         numbers: Numbers = {}
         dispatch = self._dispatch
         for position, stage in enumerate(self.stages):
-            shapes = tuple([run.values[v].shape for v in stage.measured])
+            shapes = tuple([getattr(run.values[v], "shape", None) for v in stage.measured])
             key = (*key, *shapes)
-            plan = stage.take(key) or self._plan(stage, key, numbers, shapes)
+            plan = stage.take(key) or self._plan(stage, numbers, shapes)
             run.plans.append((stage, key, plan))
             values, numbers = run.values, plan.numbers
             for value, shape, dtype in plan.fresh:
@@ -194,7 +201,7 @@ class NativeExecutable:
                 values.update(plan.views)
 
     def _plan(
-        self, stage: Stage, key: tuple, earlier: Numbers, shapes: Sequence[tuple[int, ...]]
+        self, stage: Stage, earlier: Numbers, shapes: Sequence[tuple[int, ...] | None]
     ) -> Plan:
         numbers = stage.numbers(earlier, shapes)
         if numbers is None or not self._guards.hold(numbers, frozenset(earlier)):
@@ -237,14 +244,24 @@ class NativeExecutable:
     def _array(self, run: _Run, value: Value) -> Any:
         """The array of a value: bound, in an arena, or made by a host step."""
         root = self.schedule.root(value)
-        array = run.values.get(root)
-        if array is None:
-            array = self._constants.get(root)
-        if array is None:
+        if root in run.values:
+            array = run.values[root]
+        elif root in self._constants:
+            array = self._constants[root]
+        else:
             array = next(p.views[root] for _, _, p in run.plans if root in p.views)
         if root is value or not isinstance(array, np.ndarray):
             return array
-        return array.reshape(run.plans[-1][2].shapes[value])
+        shape = run.plans[-1][2].shapes.get(value)
+        return array.reshape(self._late_shape(run, value) if shape is None else shape)
+
+    def _late_shape(self, run: _Run, value: Value) -> tuple[int, ...]:
+        """A shape that host steps of the stage have decided."""
+        numbers = dict(run.plans[-1][2].numbers)
+        for found, array in run.values.items():
+            if isinstance(array, np.ndarray) and found.shape.rank == array.ndim:
+                learn_numbers(numbers, found, array.shape)
+        return concrete(value.shape.sizes, numbers)
 
 
 def _readable(array: Any) -> Any:

@@ -91,19 +91,22 @@ class Stage:
     _free: dict[tuple, list[Plan]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def numbers(self, earlier: Numbers, shapes: Sequence[tuple[int, ...]]) -> Numbers | None:
-        """The unknowns' values, from the shapes of `measured`; None if they contradict."""
+    def numbers(
+        self, earlier: Numbers, shapes: Sequence[tuple[int, ...] | None]
+    ) -> Numbers | None:
+        """The unknowns' values, from the shapes of `measured`; None if they contradict.
+
+        A value that was not computed, since nothing uses it, has no shape.
+        """
         found = dict(earlier)
-        for value, shape in zip(self.measured, shapes):
-            for dim, size in zip(value.shape.sizes, shape):
-                name = _name(dim)
-                if name:
-                    found.setdefault(name, size)
-        for value, shape in zip(self.measured, shapes):
+        pairs = [(v, s) for v, s in zip(self.measured, shapes) if s is not None]
+        for value, shape in pairs:
+            learn_numbers(found, value, shape)
+        for value, shape in pairs:
             if symbols_of(value.shape.sizes) <= found.keys() and (
                     concrete(value.shape.sizes, found) != shape):
                 return None
-        return found
+        return found if self.known <= found.keys() else None
 
     def take(self, key: tuple) -> Plan | None:
         """A free plan for these sizes."""
@@ -122,6 +125,14 @@ class Stage:
                 while len(self._free) > KEPT_SIZES:
                     del self._free[next(iter(self._free))]
         plans.append(plan)
+
+
+def learn_numbers(numbers: dict[str, int], value: Value, shape: Sequence[int]) -> None:
+    """Adds what a value's shape says about the unknowns."""
+    for dim, size in zip(value.shape.sizes, shape):
+        name = _name(dim)
+        if name:
+            numbers.setdefault(name, size)
 
 
 def find_stages(

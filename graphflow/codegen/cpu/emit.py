@@ -37,6 +37,7 @@ from graphflow.loop_ir.nest import (
     Statement,
     Store,
     Update,
+    combine_op,
     expressions,
 )
 
@@ -241,7 +242,8 @@ class _KernelEmitter:
                 pointer = b.gep(self.buffers[store.buffer], [offset])
                 if store.combine is not None:
                     old = self._from_memory(self.scalar, b.load(pointer), dtype)
-                    value = EMIT[store.combine](self.scalar, _Typed(dtype), old, value)
+                    value = EMIT[combine_op(store.combine, dtype)](
+                        self.scalar, _Typed(dtype), old, value)
                 b.store(self._to_memory(self.scalar, value, dtype), pointer)
             return
         if stride(store.offset, vector.number) != 1 or where is not None or store.combine:

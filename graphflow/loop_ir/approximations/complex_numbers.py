@@ -4,7 +4,8 @@ Each function takes the parts of its operands and gives the parts of the result 
 complex64 functions other than sums, products and quotients are computed in float64, where no
 intermediate result overflows. Formulas: Smith (CACM 5, 1962) for quotients; Kahan ("Branch cuts
 for complex elementary functions", 1987) for the inverse functions and tanh. Errors are small
-against the modulus of the result, not in each part.
+against the modulus of the result, not in each part. Infinite parts give what C99 says in abs, exp,
+log and sqrt; elsewhere they may give NaN.
 """
 
 from __future__ import annotations
@@ -88,16 +89,15 @@ def _multiply(z: Parts, w: Parts) -> Parts:
 def _divide(z: Parts, w: Parts) -> Parts:
     """Smith's quotient; by 0, the parts divided by 0 one by one."""
     upright = abs(w.real) < abs(w.imag)
-    large = b.select(upright, w.imag, w.real)
-    ratio = b.select(upright, w.real, w.imag) / large
-    scale = 1.0 / b.fma(b.select(upright, w.real, w.imag), ratio, large)
+    large, small = b.select(upright, w.imag, w.real), b.select(upright, w.real, w.imag)
+    ratio = small / large
+    scale = 1.0 / b.fma(small, ratio, large)
     first, second = b.select(upright, z.imag, z.real), b.select(upright, z.real, z.imag)
     real = b.fma(second, ratio, first) * scale
-    imag = b.fma(first, ratio, -second) * scale
-    by_zero = b.eq(large, 0.0)
-    zero = abs(w.real)
-    return Parts(b.select(by_zero, z.real / zero, real),
-                 b.select(by_zero, z.imag / zero, b.select(upright, imag, -imag)))
+    imag = b.fma(b.select(upright, first, -first), ratio, b.select(upright, -second, second))
+    by_zero = b.eq(w.real, 0.0) & b.eq(w.imag, 0.0)
+    return Parts(b.select(by_zero, z.real / abs(w.real), real),
+                 b.select(by_zero, z.imag / abs(w.real), imag * scale))
 
 
 def _sum_of_squares(x: Expr, y: Expr) -> Expr:
@@ -169,9 +169,10 @@ def _power(z: Parts, w: Parts) -> Parts:
 
 def _sqrt(z: Parts) -> Parts:
     """t = √((|x| + |z|)/2) and y/(2t), exchanged left of the imaginary axis; scaled."""
-    large = b.max(abs(z.real), abs(z.imag)) > 2.0**1000
-    scale = b.select(large, b.const(2.0**-100, z.real), 2.0**100)
-    unscale = b.select(large, b.const(2.0**50, z.real), 2.0**-50)
+    size, one = b.max(abs(z.real), abs(z.imag)), b.const(1.0, z.real)
+    large, small = size > 2.0**1000, size < 2.0**-900
+    scale = b.select(large, 2.0**-100, b.select(small, 2.0**100, one))
+    unscale = b.select(large, 2.0**50, b.select(small, 2.0**-50, one))
     x, y = z.real * scale, z.imag * scale
     t = b.sqrt((abs(x) + _modulus(Parts(x, y))) * 0.5)
     other = b.select(b.eq(t, 0.0), y, y * 0.5 / t)
@@ -197,10 +198,9 @@ def _times_cosh(factor: Expr, x: Expr) -> Expr:
 def _grown(factor: Expr, x: Expr, grown: Expr, on_the_left: float) -> Expr:
     """factor · grown, which is ±e^|x|/2 for large x and may overflow alone; 0 · ∞ is 0."""
     root = b.exp(abs(x) * 0.5)
-    product = factor * b.select(x < 0.0, b.const(on_the_left * 0.5, x), 0.5) * root * root
-    large = abs(x) > 700.0
-    product = b.select(b.eq(factor, 0.0), factor, product)
-    return b.select(large, product, factor * grown)
+    half = factor * b.select(x < 0.0, b.const(on_the_left * 0.5, x), 0.5)
+    product = b.select(b.eq(factor, 0.0), half, half * root * root)
+    return b.select(abs(x) > 700.0, product, factor * grown)
 
 
 def _sinh(z: Parts) -> Parts:
@@ -263,7 +263,9 @@ def _atanh(z: Parts) -> Parts:
     x, y = abs(z.real), z.imag
     far = b.max(x, abs(y)) > 2.0**500
     one_less = 1.0 - x
-    near_real = b.log1p(4.0 * x / _sum_of_squares(one_less, y)) * 0.25
+    ratio = _modulus(Parts(one_less, y)) / (2.0 * b.sqrt(x))
+    near_real = b.select(
+        ratio < 2.0**-500, b.log(ratio) * -0.5, b.log1p(1.0 / (ratio * ratio)) * 0.25)
     near_imag = b.atan2(2.0 * y, one_less * (1.0 + x) - y * y) * 0.5
     length = _modulus(z)
     far_real = b.select(length < INFINITY, x / length / length, 0.0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphflow import dtypes
-from graphflow.loop_ir.approximations.exponential import exp_of_sum, scale_by_power
+from graphflow.loop_ir.approximations.exponential import power_of_e, scale_by_power
 from graphflow.loop_ir.approximations.floats import (
     at_most,
     flip,
@@ -89,8 +89,9 @@ def erf(x: Expr) -> Expr:
     constants = _CONSTANTS[x.dtype]
     magnitude = abs(x)
     exponent = -horner(at_most(magnitude, constants.erf_high), constants.far)
-    y, bits, _ = exp_of_sum(exponent)
-    far = 1.0 - y * power_of_two(bits, format_of(x))
+    power = power_of_e(exponent)
+    scale = power_of_two(power.bits, format_of(x))
+    far = 1.0 - b.fma(power.r, power.slope, 1.0) * scale
     return flip(b.select(magnitude < 1.0, _near(magnitude), far), sign_of(x))
 
 
@@ -104,10 +105,10 @@ def erfc(x: Expr) -> Expr:
     lost = magnitude - (shifted - constants.offset)
     error = b.fma(u, -lost, b.fma(u, -shifted, 1.0))
     scaled = horner(b.fma(u, error, u - constants.centre), constants.scaled) * u
-    scaled = b.fma(scaled, error, scaled)
-    square = magnitude * magnitude
-    y, bits, negative = exp_of_sum(-square, b.fma(-magnitude, magnitude, square))
-    right = scale_by_power(y * scaled, bits, negative)
+    square = magnitude * magnitude  # what it rounds away is a factor of e^(−x²)
+    scaled = b.fma(scaled, error + b.fma(-magnitude, magnitude, square), scaled)
+    power = power_of_e(-square)
+    right = scale_by_power(b.fma(scaled, power.r * power.slope, scaled), power)
     far = b.select(x < 0.0, 2.0 - right, right)
     return b.select(magnitude < 0.75, 1.0 - flip(_near(magnitude), sign_of(x)), far)
 

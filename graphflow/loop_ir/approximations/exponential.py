@@ -12,6 +12,7 @@ Underflow is gradual.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from graphflow import dtypes
 from graphflow.loop_ir.approximations.floats import (
@@ -89,33 +90,37 @@ _CONSTANTS = {
         cosh=(  # 2^-70.0
             0.5, 0.041666666666666685, 0.0013888888888872783, 2.4801587349202185e-05,
             2.7557251819532098e-07, 2.0921769998394128e-09),
-        exp_range=(-746.0, 711.0), expm1_range=(-38.0, 710.0), hyperbolic_high=712.0,
+        exp_range=(-746.0, 711.0), expm1_range=(-38.0, 710.0), hyperbolic_high=711.0,
         tanh_high=20.0, scale=512, tiny=2.0**-54, one_sided=60.0),
 }
+
+
+class PowerOfE(NamedTuple):
+    """(1 + r·slope) · 2ⁿ, with n + bias in the lowest of `bits`; `negative`: n ≤ 0, else n ≥ 0."""
+
+    r: Expr
+    slope: Expr
+    bits: Expr
+    negative: Expr
+
+
+def power_of_e(x: Expr, low: Expr | None = None) -> PowerOfE:
+    """e^(x + low) for x inside `exp_range`, or NaN, and a tiny `low`."""
+    constants, layout = _CONSTANTS[x.dtype], format_of(x)
+    n, bits = nearest_integer(x, LOG2_E, layout.bias)
+    r = _rest(x, n) if low is None else _rest(x, n) + low
+    return PowerOfE(r, horner(r, (1.0, *constants.exp)), bits, x < 0.0)
 
 
 def exp(x: Expr) -> Expr:
     """eˣ within 1 ULP."""
     low, high = _CONSTANTS[x.dtype].exp_range
-    y, bits, negative = exp_of_sum(at_most(at_least(x, low), high))
-    return scale_by_power(y, bits, negative)
+    power = power_of_e(at_most(at_least(x, low), high))
+    return scale_by_power(b.fma(power.r, power.slope, 1.0), power)
 
 
-def exp_of_sum(x: Expr, low: Expr | None = None) -> tuple[Expr, Expr, Expr]:
-    """e^(x + low) as y · 2ⁿ for x inside `exp_range` (or NaN) and a tiny `low`.
-
-    Returns y, n and the sign of n in the forms that `scale_by_power` takes.
-    """
-    constants, layout = _CONSTANTS[x.dtype], format_of(x)
-    n, bits = nearest_integer(x, LOG2_E, layout.bias)
-    r = _rest(x, n)
-    if low is not None:
-        r = r + low
-    return horner(r, (1.0, 1.0, *constants.exp)), bits, x < 0.0
-
-
-def scale_by_power(y: Expr, bits: Expr, negative: Expr) -> Expr:
-    """y · 2ⁿ, where n + bias is in the lowest bits and `negative` says that n ≤ 0, else n ≥ 0.
+def scale_by_power(y: Expr, power: PowerOfE) -> Expr:
+    """y · 2ⁿ.
 
     In two factors: 2ⁿ itself may not exist where the result does. Only the second may underflow,
     so that the result is rounded once.
@@ -123,8 +128,9 @@ def scale_by_power(y: Expr, bits: Expr, negative: Expr) -> Expr:
     layout, scale = format_of(y), _CONSTANTS[y.dtype].scale
     part = scale << layout.fraction_bits
     first = from_bits(
-        (bits << layout.fraction_bits) - b.select(negative, b.const(-part, bits), part))
-    second = b.select(negative, b.const(2.0**-scale, y), 2.0**scale)
+        (power.bits << layout.fraction_bits)
+        - b.select(power.negative, b.const(-part, power.bits), part))
+    second = b.select(power.negative, b.const(2.0**-scale, y), 2.0**scale)
     return y * first * second
 
 

@@ -6,6 +6,8 @@ and a float16 number are never beyond the simple reduction of sines.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from graphflow import dtypes
 from graphflow.loop_ir.approximations.floats import INFINITY
 from graphflow.loop_ir.expr import Expr
@@ -33,21 +35,27 @@ class _Bounds:
         if x.op == "const":
             return float(abs(x.attr)) if x.attr == x.attr else INFINITY
         if x.op == "shr" and x.args[1].op == "const" and x.args[1].attr >= 0:
-            return self.of(x.args[0], depth) / 2.0 ** min(x.args[1].attr, 64)
+            return max(1.0, self.of(x.args[0], depth) / 2.0 ** min(x.args[1].attr, 64))
         if x.op == "bit_and" and any(a.op == "const" and a.attr >= 0 for a in x.args):
             return min(float(a.attr) for a in x.args if a.op == "const" and a.attr >= 0)
-        if x.op not in _STEPS:
+        if x.op not in _STEPS or _may_wrap(x):
             return INFINITY
         bounds = [self.of(arg, depth) for arg in x.args]
         total = _STEPS[x.op](*bounds)
         return total if total == total else INFINITY  # 0 · ∞
 
 
-_STEPS = {
+_STEPS: dict[str, Callable[..., float]] = {
     "add": lambda x, y: x + y, "sub": lambda x, y: x + y, "mul": lambda x, y: x * y,
     "fma": lambda x, y, z: x * y + z, "neg": lambda x: x, "abs": lambda x: x,
     "min": max, "max": max, "select": lambda c, x, y: max(x, y), "cast": lambda x: x,
 }
+
+
+def _may_wrap(x: Expr) -> bool:
+    """Can a small negative number become a large unsigned one?"""
+    signed = x.op == "cast" and not x.args[0].dtype.is_unsigned
+    return x.dtype.is_unsigned and (signed or x.op in ("sub", "neg"))
 
 
 def _of_dtype(x: Expr) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from graphflow import dtypes
 from graphflow.loop_ir.approximations.exponential import (
     LOG2_E,
-    exp_of_sum,
+    power_of_e,
     scale_by_power,
 )
 from graphflow.loop_ir.approximations.floats import (
@@ -105,8 +105,8 @@ def _double(x: Expr, y: Expr) -> Expr:
     inside = abs(product) < 750.0
     rest = b.select(inside, b.fma(y, low, rest), 0.0)
     exponent = at_most(at_least(product, -746.0), 711.0)
-    result, bits, negative = exp_of_sum(exponent, rest)
-    return scale_by_power(result, bits, negative)
+    result = power_of_e(exponent, rest)
+    return scale_by_power(b.fma(result.r, result.slope, 1.0), result)
 
 
 def _at_the_ends(x: Expr, logarithm: Expr) -> Expr:
