@@ -89,7 +89,7 @@ def main(
             result = Result(title, unit, tuple(measure(frameworks, settings)))
             results.append(result)
             show(console, result)
-    console.print(versions(results), highlight=False)
+    console.print(f"Versions: {versions(results)}", highlight=False)
     if json_path:
         write_json(json_path, results, {
             "threads": threads, "seconds": seconds, "turns": turns, "repeats": repeats,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,7 +70,11 @@ def _cells(row: Row, unit: str, yardstick: Row | None) -> list[str]:
         if row.medians else ""
     cores = f"{sum(row.cores) / len(row.cores):.2f}" if row.cores else ""
     return [row.name, first, error, quantity(median, unit), quantity(min(row.values), unit),
-            spread, cores, turns, f"{yardstick.median / median:.2f}×"]
+            spread, cores, turns, _ratio(yardstick.median / median)]
+
+
+def _ratio(ratio: float) -> str:
+    return f"{ratio:.2f}×" if ratio >= 0.1 else f"{ratio:.2g}×"
 
 
 def quantity(value: float, unit: str) -> str:
@@ -89,7 +94,7 @@ def versions(results: Sequence[Result]) -> str:
 
 
 def write_json(path: Path, results: Sequence[Result], settings: dict[str, Any]) -> None:
-    """Everything that was measured, without the single steps."""
+    """Everything that was measured, without the single steps; numbers without end are null."""
     tables = []
     for result in results:
         rows = []
@@ -99,4 +104,13 @@ def write_json(path: Path, results: Sequence[Result], settings: dict[str, Any]) 
             record.update(median=row.median, minimum=min(values, default=None))
             rows.append(record)
         tables.append({"title": result.title, "unit": result.unit, "rows": rows})
-    path.write_text(json.dumps({"settings": settings, "results": tables}, indent=1) + "\n")
+    document = _finite({"settings": settings, "results": tables})
+    path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -113,4 +113,5 @@ class WorkerProcess:
     def _epitaph(self) -> str:
         code = self._process.wait()
         last = self._log.read_text(errors="replace").strip().splitlines()[-1:]
-        return f"failed: ended with {code}: {''.join(last) or 'nothing on stderr'}"
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
+        return f"failed: ended {how}: {''.join(last) or 'nothing on stderr'}"

@@ -129,7 +129,8 @@ ELSEWHERE = {
     "arg": "test_interpreter", "const": "test_expr", "index": "test_interpreter",
     "size": "test_interpreter", "shl": "test_semantics", "shr": "test_semantics",
     "mulhi_u32": "test_semantics", "select": "test_semantics", "cast": "test_semantics",
-    "bitcast": "test_semantics", "complex": "test_semantics",
+    "bitcast": "test_semantics", "complex": "test_semantics", "rarely": "test_semantics",
+    "load": "codegen/test_emit", "accumulator": "codegen/test_emit",
 }
 KINDS = {"b": dtypes.BOOL, "i": dtypes.INTEGERS, "f": dtypes.FLOATS, "c": dtypes.COMPLEX}
 

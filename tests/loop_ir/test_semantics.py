@@ -128,15 +128,17 @@ def test_mulhi_u32() -> None:
         b.mulhi_u32(b.arg(0, dtypes.int32), b.arg(1, dtypes.int32))
 
 
+@pytest.mark.parametrize("name", ["select", "rarely"])
 @pytest.mark.parametrize("dtype", dtypes.FIXED_SIZE, ids=str)
-def test_select(dtype: DType) -> None:
+def test_select(dtype: DType, name: str) -> None:
+    choose = getattr(b, name)
     condition = b.arg(0, dtypes.bool_)
-    expr = b.select(condition, b.arg(1, dtype), b.arg(2, dtype))
+    expr = choose(condition, b.arg(1, dtype), b.arg(2, dtype))
     x, y = np.ones(4, dtype.numpy), np.zeros(4, dtype.numpy)
     mask = np.array([True, False, False, True])
     np.testing.assert_array_equal(evaluate(expr, [mask, x, y]), np.where(mask, x, y))
-    with pytest.raises(DTypeError, match="select: operands differ in dtype"):
-        b.select(condition, b.arg(1, dtype), condition if not dtype.is_bool else b.index(0))
+    with pytest.raises(DTypeError, match=f"{name}: operands differ in dtype"):
+        choose(condition, b.arg(1, dtype), condition if not dtype.is_bool else b.index(0))
 
 
 def test_select_needs_a_bool() -> None:

@@ -106,9 +106,11 @@ def erfc(x: Expr) -> Expr:
     error = b.fma(u, -lost, b.fma(u, -shifted, 1.0))
     scaled = horner(b.fma(u, error, u - constants.centre), constants.scaled) * u
     square = magnitude * magnitude  # what it rounds away is a factor of e^(−x²)
-    scaled = b.fma(scaled, error + b.fma(-magnitude, magnitude, square), scaled)
+    error = error + b.fma(-magnitude, magnitude, square)
     power = power_of_e(-square)
-    right = scale_by_power(b.fma(scaled, power.r * power.slope, scaled), power)
+    growth = power.r * power.slope
+    growth = growth + b.fma(error, growth, error)
+    right = scale_by_power(b.fma(scaled, growth, scaled), power)
     far = b.select(x < 0.0, 2.0 - right, right)
     return b.select(magnitude < 0.75, 1.0 - flip(_near(magnitude), sign_of(x)), far)
 

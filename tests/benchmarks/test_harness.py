@@ -1,0 +1,56 @@
+"""The benchmark harness, run as a user runs it, on the smallest workload."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKERS = {"graphflow_cpu", "graphflow_cpu:run", "graphflow_reference", "graphflow_reference:run"}
+
+
+def run_benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    return subprocess.run([sys.executable, "-m", "benchmarks", *arguments], cwd=ROOT,
+                          env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_linear_regression_in_all_graphflow_workers(tmp_path: Path) -> None:
+    # Other tests use the cores meanwhile: every turn counts here, and no time is looked at.
+    results = tmp_path / "results.json"
+    done = run_benchmarks(
+        "--only", "graphflow_cpu,graphflow_reference", "--workloads", "linear_regression",
+        "--seconds", "0.02", "--turns", "2", "--load-limit", "inf", "--json", str(results))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    lines = {name: line for line in done.stdout.splitlines() for name in WORKERS
+             if line.startswith(f"│ {name} ")}
+    assert lines.keys() == WORKERS, done.stdout
+    assert all(re.search(r"\d×", line) for line in lines.values()), done.stdout
+    assert any("1.00×" in line for line in lines.values()), done.stdout
+
+    rows = json.loads(results.read_text())["results"][0]["rows"]
+    assert {r["name"] for r in rows} == WORKERS
+    for row in rows:
+        assert row["error"] <= 1e-4  # against the loss that NumPy computes in float64
+        assert math.isclose(row["first"], rows[0]["first"], rel_tol=1e-4)
+        assert row["losses"] == sorted(row["losses"], reverse=True)  # it learns
+        assert 0 < row["minimum"] <= row["median"]
+
+
+def test_a_worker_whose_framework_is_not_installed_says_so() -> None:
+    program = "from benchmarks.workers.serve import serve; serve('not_installed_here', None)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True,
+                          env=dict(os.environ, PYTHONPATH=str(ROOT)), text=True, timeout=60)
+    assert json.loads(done.stdout) == {"absent": "No module named 'not_installed_here'"}
+
+
+def test_a_framework_that_does_not_exist_is_refused() -> None:
+    done = run_benchmarks("--only", "nonesuch")
+    assert done.returncode == 2
+    assert "no framework nonesuch; there are graphflow_cpu, " in " ".join(done.stderr.split())
