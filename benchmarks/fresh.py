@@ -48,11 +48,14 @@ class _Importer:
         folder = settings.fresh_folder()
         folder.mkdir()
         meter = _ChildMeter()
-        with confined(settings.threads):
-            done = subprocess.run(
-                [sys.executable, "-c", _TIMED_IMPORT.format(package=self._package)],
-                env=worker_environment(settings.threads, folder), cwd=folder,
-                capture_output=True, text=True, timeout=settings.timeout)
+        try:
+            with confined(settings.threads):
+                done = subprocess.run(
+                    [sys.executable, "-c", _TIMED_IMPORT.format(package=self._package)],
+                    env=worker_environment(settings.threads, folder), cwd=folder,
+                    capture_output=True, text=True, timeout=settings.timeout)
+        except subprocess.TimeoutExpired:
+            raise WorkerError(f"failed: no end within {settings.timeout:g} s") from None
         load = meter.stop()
         if done.returncode:
             last = done.stderr.strip().splitlines()[-1]

@@ -27,9 +27,9 @@ class Result:
 
     def yardstick(self) -> Row | None:
         """The row that the others are compared with: the best peer, else the best of all."""
-        measured = [r for r in self.rows if r.median is not None]
-        return min([r for r in measured if r.peer] or measured, key=lambda r: r.median,
-                   default=None)
+        measured = [(r.median, r) for r in self.rows if r.median is not None]
+        ranked = sorted([m for m in measured if m[1].peer] or measured, key=lambda m: m[0])
+        return ranked[0][1] if ranked else None
 
     @property
     def sound(self) -> bool:

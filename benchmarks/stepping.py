@@ -56,7 +56,7 @@ class WorkloadFiles:
         self.name, self.path = name, folder / f"{name}.npz"
         self.expected = first_output(name, arrays)
         self._first = folder / f"{name}-first.npy"
-        np.savez(self.path, **arrays)
+        np.savez(self.path, allow_pickle=False, **arrays)
 
     def set_up(self, worker: WorkerProcess, row: Row, threads: int) -> dict[str, float]:
         """Builds the workload in the worker and checks its first result, into `row`.

@@ -1,4 +1,8 @@
-"""The driver's end of a worker: a process in a group of its own, spoken to in JSON lines."""
+"""The driver's end of a worker: a process in a group of its own, spoken to in JSON lines.
+
+The group lies in the driver's session: should the driver be killed, the kernel wakes and ends the
+workers that are stopped (SIGHUP to an orphaned group, POSIX.1-2017, _Exit()).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +78,8 @@ class WorkerProcess:
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                stream.close()
+                with suppress(BrokenPipeError):  # a request that it did not live to read
+                    stream.close()
 
     @contextmanager
     def _awake(self) -> Iterator[None]:

@@ -49,10 +49,12 @@ class Generate:
 
     `body(b, linear_index, *scalars, **attrs) → Expr`; the inputs that are not scalars only give
     the shape. Random bits, `range` and `fill` are of this kind.
+    `refuses(b, *scalars) → Expr` is the condition under which the reference raises, if any.
     """
 
     body: Callable[..., Any]
     scalars: tuple[int, ...] = ()
+    refuses: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

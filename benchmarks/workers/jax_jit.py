@@ -81,8 +81,10 @@ def _function(jax: Any, job: Job) -> Callable[..., Any]:
     def chain_softmax(p: Any, a: Any, b: Any, c: Any) -> Any:
         return nn.softmax(jnp.tanh(a * b + c) * nn.sigmoid(a - c) + jnp.exp(-b * b) / 2)
 
-    return {"linear_regression": linear_regression, "mlp": mlp, "cnn": cnn,
-            "chain_softmax": chain_softmax}[job.workload.name]
+    functions: dict[str, Callable[..., Any]] = {
+        "linear_regression": linear_regression, "mlp": mlp, "cnn": cnn,
+        "chain_softmax": chain_softmax}
+    return functions[job.workload.name]
 
 
 if __name__ == "__main__":

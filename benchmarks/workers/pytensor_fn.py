@@ -6,6 +6,7 @@ its pooling a maximum over reshaped axes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -92,8 +93,9 @@ def _chain_softmax(pt: Any, p: dict, a: Any, b: Any, c: Any) -> Any:
     return pt.special.softmax(y, axis=1)
 
 
-_OUTPUTS = {"linear_regression": _linear_regression, "mlp": _mlp, "cnn": _cnn,
-            "chain_softmax": _chain_softmax}
+_OUTPUTS: dict[str, Callable[..., Any]] = {
+    "linear_regression": _linear_regression, "mlp": _mlp, "cnn": _cnn,
+    "chain_softmax": _chain_softmax}
 
 
 if __name__ == "__main__":

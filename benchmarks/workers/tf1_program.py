@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks import workloads as w
@@ -73,5 +74,6 @@ def _chain_softmax(tf: Any, v: dict[str, Any], a: Any, b: Any, c: Any) -> Any:
     return tf.nn.softmax(y)
 
 
-_OUTPUTS = {"linear_regression": _linear_regression, "mlp": _mlp, "cnn": _cnn,
-            "chain_softmax": _chain_softmax}
+_OUTPUTS: dict[str, Callable[..., Any]] = {
+    "linear_regression": _linear_regression, "mlp": _mlp, "cnn": _cnn,
+    "chain_softmax": _chain_softmax}

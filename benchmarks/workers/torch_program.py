@@ -54,8 +54,10 @@ def function(torch: Any, job: Job) -> Callable[..., Any]:
         y = torch.tanh(a * b + c) * torch.sigmoid(a - c) + torch.exp(-b * b) / 2
         return torch.softmax(y, dim=1)
 
-    return {"linear_regression": linear_regression, "mlp": mlp, "cnn": cnn,
-            "chain_softmax": chain_softmax}[job.workload.name]
+    functions: dict[str, Callable[..., Any]] = {
+        "linear_regression": linear_regression, "mlp": mlp, "cnn": cnn,
+        "chain_softmax": chain_softmax}
+    return functions[job.workload.name]
 
 
 def optimizer(torch: Any, job: Job, parameters: Parameters, **settings: Any) -> Any:

@@ -4,8 +4,8 @@ The ops' own kernels stay safe whatever the values are (indices are clamped, x /
 only finds out that something was wrong. The word is one int64 that all checks of a program share:
 0, or 1 after a bad value. Who looks at it repeats the run by the reference, which words the error.
 
-Checked are indices that an op loads (Gather, Scatter), and integer operands for which an
-elementwise op has no result: zero divisors and negative exponents.
+Checked are indices that an op loads (Gather, Scatter), integer operands for which an elementwise
+op has no result (zero divisors and negative exponents), and scalars that a Generate op refuses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from graphflow.dtypes import int64 as int64_dtype
 from graphflow.loop_ir import b
 from graphflow.loop_ir.expr import Expr, walk
 from graphflow.loop_ir.nest import Begin, Fold, Loop, Statement, Store, accumulator
-from graphflow.lowering import Gather, Pointwise, Scatter
+from graphflow.lowering import Gather, Generate, Pointwise, Scatter
 from graphflow.opdef import TensorType, lookup
 from graphflow.program import Node, Value
 from graphflow.shapes import TensorShape
@@ -46,6 +46,9 @@ def build_check(e: Elements, node: Node, status: Value) -> tuple[Statement, ...]
     elif isinstance(lowering, Pointwise):
         index, sizes = _loops(e, node.outputs[0])
         bad = _bad_operand(e, node, lowering, index)
+    elif isinstance(lowering, Generate) and lowering.refuses is not None:
+        index, sizes = (), ()
+        bad = lowering.refuses(b, *(e.element(node.inputs[k], ()) for k in lowering.scalars))
     else:
         return ()
     if bad is None or (bad.op == "const" and not bad.attr):

@@ -15,6 +15,7 @@ from typing import Any
 from llvmlite import binding, ir
 
 from graphflow.codegen.cpu.emit import emit_kernel
+from graphflow.codegen.objects import undefined_symbols
 from graphflow.errors import ProgramError
 from graphflow.loop_ir.nest import Kernel, kernel_text, verify_kernel
 
@@ -65,6 +66,7 @@ class KernelCache:
         codegen = cpu_target.target_context.codegen()
         with global_compiler_lock:
             library = codegen.create_library(f"graphflow_{len(self._libraries)}")
+            library.enable_object_caching()
             module = library.create_ir_module("kernels")
             width = vector_bytes()
             for name, kernel in kernels.items():
@@ -72,6 +74,7 @@ class KernelCache:
                 function.attributes.add("nounwind")
             library.add_ir_module(module)
             library.finalize()
+            check_symbols(undefined_symbols(library._get_compiled_object()))
             self._libraries.append(library)
             for name in kernels:
                 self._addresses[name] = library.get_pointer_to_function(name)

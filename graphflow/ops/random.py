@@ -155,8 +155,10 @@ TRUNCATED_NORMAL = _float_op("TruncatedNormal", draws.truncated_body, draws.trun
 RANDOM_UNIFORM_INT = declare(
     "RandomUniformInt", "shape: S, minval: T, maxval: T, counter: int64", attrs=dict(_KEY),
     infer=_integer_type, reference=draws.integer, grad=_NO_GRADIENT,
-    lowering=Generate(draws.integer_body, scalars=(1, 2, 3)), samples=_integer_samples,
-    errors=_integer_errors, S=dt.INDICES, T=INTEGER_TYPES)
+    lowering=Generate(
+        draws.integer_body, scalars=(1, 2, 3),
+        refuses=lambda b, minval, maxval, counter: b.ge(minval, maxval)),
+    samples=_integer_samples, errors=_integer_errors, S=dt.INDICES, T=INTEGER_TYPES)
 
 RANDOM_SHUFFLE = declare(
     "RandomShuffle", "value: any, counter: int64", attrs=dict(_KEY), infer=same_as_input,

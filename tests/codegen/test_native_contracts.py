@@ -1,0 +1,123 @@
+"""Contract: every op × sample × element type, compiled, gives what its NumPy reference gives.
+
+All samples of an op are one program. Gradients (first order, float32) equal those of the NumPy
+executor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from contract_cases import (
+    Case,
+    assert_close,
+    cases_of,
+    is_differentiable,
+    ops_that,
+    rng_for,
+    run_reference,
+)
+
+from graphflow import dtypes as dt
+from graphflow.builder import apply
+from graphflow.gradients import gradients
+from graphflow.graph import Graph, get_default_graph
+from graphflow.lowering import Host, Leaf, Region, State
+from graphflow.opdef import REGISTRY, OpDef
+from graphflow.ops.leaves import constant, placeholder
+from graphflow.options import Options
+from graphflow.session import Session
+
+SILENT = frozenset({"not-compiled"})
+
+
+def has_kernel(opdef: OpDef) -> bool:
+    """True if the op is no step of the run-time system."""
+    return not isinstance(opdef.lowering, (Host, Leaf, Region, State))
+
+
+def fetch(graph: Graph, device: str, fetches: Sequence[Any], feeds: dict[Any, Any]) -> list[Any]:
+    """The values of the fetches that are tensors, None for the others."""
+    options = Options(device=device, silence=SILENT)
+    with Session(graph=graph, options=options) as session:
+        values = iter(session.run([f for f in fetches if f is not None], feeds))
+    return [None if f is None else next(values) for f in fetches]
+
+
+def roundings(case: Case) -> float:
+    """How many roundings a result may be off: sums in another order err with their length."""
+    return 8 + 2 * max((a.size for a in case.inputs), default=1) ** 0.5
+
+
+def build(case: Case, known: bool, feeds: dict[Any, Any]) -> list[Any]:
+    """The case's op in the default graph, over placeholders."""
+    tensors = [placeholder(dt.array_dtype(a), a.shape if known else [None] * a.ndim)
+               for a in case.inputs]
+    feeds.update(zip(tensors, case.inputs))
+    outputs = apply(case.opdef, tensors, case.sample.attrs)
+    return list(outputs) if isinstance(outputs, tuple) else [outputs]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known_sizes", "unknown_sizes"])
+@pytest.mark.parametrize("name", ops_that(has_kernel))
+def test_compiled_op_computes_what_its_reference_does(name: str, known: bool) -> None:
+    graph, feeds, tensors, cases = Graph(), {}, [], []
+    with graph.as_default():
+        for case in cases_of(REGISTRY[name]):
+            made = build(case, known, feeds)
+            tensors += made
+            cases.append((case, len(made)))
+    found = iter(fetch(graph, "cpu", tensors, feeds))
+    for case, count in cases:
+        for wanted in run_reference(case)[:count]:
+            assert_close(next(found), wanted, case.id, roundings=roundings(case))
+
+
+# ---- gradients ----------------------------------------------------------------------------------
+
+
+def smooth_inputs(case: Case) -> list[int]:
+    return [i for i, a in enumerate(case.inputs) if a.dtype == np.float32]
+
+
+def smooth_cases(opdef: OpDef) -> list[Case]:
+    return [c for c in cases_of(opdef, [dt.float32]) if c.sample.grad and smooth_inputs(c)]
+
+
+def gradient_program(name: str) -> tuple[Graph, list[Case], list[Any], dict[Any, Any]]:
+    """The gradients of random projections of all cases of one op, in one graph."""
+    graph, cases, fetches, feeds = Graph(), [], [], {}
+    with graph.as_default():
+        for case in smooth_cases(REGISTRY[name]):
+            smooth = smooth_inputs(case)
+            tensors = [placeholder(dt.array_dtype(a), a.shape) if i in smooth
+                       else constant(a, dtype=dt.array_dtype(a))
+                       for i, a in enumerate(case.inputs)]
+            outputs = apply(case.opdef, tensors, case.sample.attrs)
+            outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+            values = run_reference(case)
+            floating = [k for k, o in enumerate(outputs) if o.dtype is dt.float32]
+            rng = rng_for(case.id)
+            starts = [constant(rng.uniform(-1, 1, values[k].shape).astype(np.float32))
+                      for k in floating]
+            xs = [tensors[i] for i in smooth]
+            made = gradients([outputs[k] for k in floating], xs, grad_ys=starts)
+            dense = [None if g is None else get_default_graph().convert(g) for g in made]
+            fetches += dense
+            cases += [case] * len(dense)
+            feeds.update(zip(xs, (case.inputs[i] for i in smooth)))
+    return graph, cases, fetches, feeds
+
+
+@pytest.mark.parametrize("name", ops_that(
+    lambda opdef: is_differentiable(opdef) and bool(smooth_cases(opdef))))
+def test_compiled_gradients_equal_those_of_the_reference(name: str) -> None:
+    graph, cases, fetches, feeds = gradient_program(name)
+    expected = fetch(graph, "reference", fetches, feeds)
+    found = fetch(graph, "cpu", fetches, feeds)
+    for case, actual, wanted in zip(cases, found, expected, strict=True):
+        if wanted is not None:
+            assert_close(actual, wanted, f"gradient of {case.id}", roundings=4 * roundings(case))
