@@ -226,14 +226,14 @@ def _integer_division(name: str) -> None:
         zero, one = lanes.constant(kind, 0), lanes.constant(kind, 1)
         by_zero = b.icmp_signed("==", y, zero)
         if node.dtype.is_unsigned:
-            safe = b.select(by_zero, one, y)
-            result = b.udiv(x, safe) if name.endswith("div") else b.urem(x, safe)
+            quotient = _quotient(lanes, x, b.select(by_zero, one, y), True)
+            result = quotient if name.endswith("div") else b.sub(x, b.mul(quotient, y))
             return b.select(by_zero, zero, result)
         minus = lanes.constant(kind, -1)
         by_minus = b.icmp_signed("==", y, minus)
         safe = b.select(b.or_(by_zero, by_minus), one, y)
-        quotient = b.select(by_minus, b.neg(x), b.sdiv(x, safe))
-        remainder = b.select(by_minus, zero, b.srem(x, safe))
+        quotient = b.select(by_minus, b.neg(x), _quotient(lanes, x, safe, False))
+        remainder = b.sub(x, b.mul(quotient, y))
         if name.startswith("floor") or name == "mod":
             off = b.and_(
                 b.icmp_signed("!=", remainder, zero),
@@ -243,6 +243,23 @@ def _integer_division(name: str) -> None:
         return b.select(by_zero, zero, quotient if name.endswith("div") else remainder)
 
     EMIT[name] = emit
+
+
+def _quotient(lanes: Lanes, x: Any, y: Any, unsigned: bool) -> Any:
+    """x / y towards zero, where y is neither 0 nor −1.
+
+    Processors have no vector division of integers; that of floats gives the same: unless it is
+    whole, x / y is further than 1/|y| from a whole number, and the rounding error is less than
+    that where numbers have at most 16 bits (float32) or 32 bits (float64).
+    """
+    b = lanes.builder
+    width = x.type.element.width if lanes.count > 1 else 64
+    if width > 32:
+        return (b.udiv if unsigned else b.sdiv)(x, y)
+    wide = lanes.type(ir.FloatType() if width <= 16 else ir.DoubleType())
+    to_float = b.uitofp if unsigned else b.sitofp
+    ratio = b.fdiv(to_float(x, wide), to_float(y, wide))
+    return (b.fptoui if unsigned else b.fptosi)(ratio, x.type)
 
 
 for _name in ("floordiv", "mod", "truncdiv", "truncmod"):

@@ -4,7 +4,7 @@ Input: a typed expression with any op of `scalar_ops.OPS`. Output: one that comp
 basic ops alone (`ScalarOp.basic`): transcendental functions become branch-free polynomial bodies
 without tables, float16 and bfloat16 are computed in float32, complex values are two reals.
 
-Accuracy, in units in the last place of the result: float32 within 2 (erfc and acosh 3, tan 4),
+Accuracy, in units in the last place of the result: float32 within 2 (erfc and atanh 3, tan 4),
 float64 within 4; the functions state theirs, the tests measure them. Zeros keep their signs,
 infinities and NaN give what IEEE 754 and C99 say, subnormal numbers are right and underflow is
 gradual.

@@ -94,7 +94,7 @@ def split(x: Expr) -> tuple[Expr, Expr]:
 
 
 def log1p(x: Expr) -> Expr:
-    """log(1 + x) within 1 ULP; keeps −0."""
+    """log(1 + x) within 2 ULP; keeps −0."""
     result = _log1p(x)
     at_one = b.select(b.eq(x, -1.0), b.const(-INFINITY, x), NAN)
     inside = b.select(x < INFINITY, result, x)
