@@ -36,6 +36,17 @@ def vector_bytes() -> int:
     return 32 if features.get("avx2") else 16
 
 
+def missing_features() -> list[str]:
+    """What this processor lacks of what kernels need: without it, code would call a library.
+
+    x86-64 processors have had all of it since 2013; ARM64 has it by definition.
+    """
+    features = binding.get_host_cpu_features()
+    if not any(name.startswith("sse") for name in features):
+        return []
+    return [name for name in ("avx2", "fma", "f16c") if not features.get(name)]
+
+
 class KernelCache:
     """Compiled kernels of this process.
 

@@ -32,19 +32,19 @@ def make_executable(program: Program, options: Options) -> Executable:
         return ReferenceExecutable(program)
     from graphflow.runtime.native import CannotCompile, NativeExecutable
 
+    def tell(message: str) -> None:
+        _tell(message, options)
+
     try:
-        native = NativeExecutable(program)
+        return NativeExecutable(program, tell)
     except CannotCompile as reason:
-        _tell(f"a program runs by the NumPy reference as a whole, because {reason}", options)
+        tell(f"a program runs by the NumPy reference as a whole, because {reason}")
         return ReferenceExecutable(program)
-    for complaint in native.complaints():
-        _tell(complaint, options)
-    return native
 
 
 def _tell(message: str, options: Options) -> None:
     if message not in _told:
         _told.add(message)
         warn("not-compiled", f"The CPU compiler is a preview: {message}.",
-             silenced=options.silence, stacklevel=7)
+             silenced=options.silence, stacklevel=9)
 

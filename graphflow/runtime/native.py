@@ -11,13 +11,13 @@ range, an integer division by zero). Nothing was committed before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphflow.codegen.capabilities import Capabilities
-from graphflow.codegen.compile import CACHE
+from graphflow.codegen.compile import CACHE, missing_features
 from graphflow.codegen.dispatch import dispatcher
 from graphflow.codegen.schedule import HostStep, Launch, Schedule, Scheduler
 from graphflow.codegen.sizes import Numbers, SizeGuards, concrete, symbols_of
@@ -54,10 +54,20 @@ class _Run:
 
 
 class NativeExecutable:
-    """A Program compiled for the CPU. Raises CannotCompile where sizes come too late."""
+    """A Program compiled for the CPU.
 
-    def __init__(self, program: Program) -> None:
+    Args:
+      program: what to run.
+      tell: is called with what runs by its reference, here and in the bodies of loops.
+    Raises CannotCompile where sizes come too late, and on processors that lack vectors.
+    """
+
+    def __init__(self, program: Program, tell: Callable[[str], None] = lambda text: None) -> None:
+        lacking = missing_features()
+        if lacking:
+            raise CannotCompile(f"this processor has no {', '.join(lacking)}")
         self.source = program
+        self._tell = tell
         self.program = optimise(program)
         self.schedule: Schedule = Scheduler(self.program, Capabilities()).schedule()
         results = (*self.program.outputs, *self.program.writes.values())
@@ -73,6 +83,8 @@ class NativeExecutable:
         self._reference = ReferenceExecutable(self.program)
         self._bodies: dict[Program, Any] = {}
         self._dispatch = dispatcher()
+        for complaint in self.complaints():
+            tell(complaint)
 
     def _measurable(self) -> list[Value]:
         """Leaves whose sizes are found when they are bound: inputs, variables of any shape."""
@@ -104,6 +116,10 @@ class NativeExecutable:
         return [f"{step.node.opdef.name} runs by the NumPy reference, because {step.reason}"
                 for step in self.schedule.steps if isinstance(step, HostStep)
                 and not isinstance(step.node.opdef.lowering, (Host, Region))]
+
+    def arena_bytes(self) -> int:
+        """The bytes of the arenas that are kept for further runs."""
+        return sum(plan.arena.nbytes for stage in self.stages for plan in stage.kept())
 
     # ---- a whole run ------------------------------------------------------------------------
 
@@ -188,7 +204,7 @@ class NativeExecutable:
             run.plans.append((stage, key, plan))
             values, numbers = run.values, plan.numbers
             for value, shape, dtype in plan.fresh:
-                values[value] = np.empty(shape, dtype)
+                values[value] = new_array(shape, dtype)
             plan.bind(*[id(values[v]) for v in plan.bound])
             for action in plan.actions:
                 if type(action) is int:
@@ -236,8 +252,9 @@ class NativeExecutable:
     def _body(self, program: Program) -> Any:
         if program not in self._bodies:
             try:
-                self._bodies[program] = NativeExecutable(program)
-            except CannotCompile:
+                self._bodies[program] = NativeExecutable(program, self._tell)
+            except CannotCompile as reason:
+                self._tell(f"the body of a loop runs by the NumPy reference, because {reason}")
                 self._bodies[program] = ReferenceExecutable(program)
         return self._bodies[program].call
 
@@ -262,6 +279,11 @@ class NativeExecutable:
             if isinstance(array, np.ndarray) and found.shape.rank == array.ndim:
                 learn_numbers(numbers, found, array.shape)
         return concrete(value.shape.sizes, numbers)
+
+
+def new_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Memory that a run gives away."""
+    return np.empty(shape, dtype)
 
 
 def _readable(array: Any) -> Any:

@@ -28,7 +28,7 @@ KEPT_SIZES = 32
 
 
 class CannotCompile(Exception):
-    """A kernel's sizes are not known when it is to be called; the message says of what."""
+    """A program cannot be compiled as a whole; the message says why."""
 
 
 @dataclass(slots=True)
@@ -46,6 +46,7 @@ class Plan:
       shapes: of values that only rename memory.
       numbers: the unknowns' values.
       status: the status word.
+      arena: the bytes that the views lie in.
       keep: what the tables point into.
     """
 
@@ -59,6 +60,7 @@ class Plan:
     shapes: dict[Value, tuple[int, ...]]
     numbers: Numbers
     status: memoryview
+    arena: np.ndarray
     keep: list[Any]
 
 
@@ -107,6 +109,10 @@ class Stage:
                     concrete(value.shape.sizes, found) != shape):
                 return None
         return found if self.known <= found.keys() else None
+
+    def kept(self) -> list[Plan]:
+        """The plans that no run uses at the moment."""
+        return [plan for plans in list(self._free.values()) for plan in plans]
 
     def take(self, key: tuple) -> Plan | None:
         """A free plan for these sizes."""
@@ -238,7 +244,7 @@ def make_plan(
     inside = [v for v in stage.written if v not in stage.results]
     offsets, total = place([
         Lifetime(_bytes(v, shapes[v]), *stage.written[v]) for v in inside])
-    arena = _aligned_bytes(total)
+    arena = new_arena(total)
     views = {v: arena[o:o + _bytes(v, shapes[v])].view(v.dtype.numpy).reshape(shapes[v])
              for v, o in zip(inside, offsets)}
     status = np.zeros(1, np.int64)
@@ -256,7 +262,7 @@ def make_plan(
                if symbols_of(v.shape.sizes) <= numbers.keys()}
     view = memoryview(objects)  # type: ignore[arg-type]  # arrays are buffers
     return Plan(actions, objects, bound, partial(pack, view, 0), tables.made, fresh, views,
-                renamed, numbers, memoryview(status), [arena, tables, *fixed.values()])  # type: ignore[arg-type]
+                renamed, numbers, memoryview(status), arena, [tables, *fixed.values()])  # type: ignore[arg-type]
 
 
 class _Tables:
@@ -332,7 +338,8 @@ def _bytes(value: Value, shape: tuple[int, ...]) -> int:
     return int(np.prod(shape, dtype=np.int64)) * value.dtype.size
 
 
-def _aligned_bytes(size: int) -> np.ndarray:
+def new_arena(size: int) -> np.ndarray:
+    """Bytes, aligned to 64."""
     raw = np.empty(size + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start:start + size]

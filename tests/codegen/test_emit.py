@@ -165,6 +165,18 @@ def test_index_and_size_are_numbers_like_others() -> None:
     check_elementwise((dt.float32,), [element(0, dt.float32) + made])
 
 
+@pytest.mark.parametrize("extent", [0, 1, 2, 15, 16, 17, 32, 33])
+def test_extents_that_are_known(extent: int) -> None:
+    for dtype in (dt.bool_, dt.bfloat16, dt.float16, dt.int16, dt.float32, dt.float64):
+        kernel = Kernel(
+            (BufferParameter(dtype), BufferParameter(dt.int32), BufferParameter(dtype, True)), 1,
+            (Loop(0, b.const(extent, dt.int64), (Store(2, b.index(0), b.select(
+                b.gt(load(1, b.index(0), dt.int32), 0), load(0, b.index(0), dtype),
+                load(0, b.const(0, dt.int64), dtype))),), lanes=True),))
+        check_exact(kernel, [values(dtype, extent), np.arange(extent, dtype=np.int32) % 2,
+                             np.zeros(extent, dtype.numpy)], [extent])
+
+
 # ---- addresses ----------------------------------------------------------------------------------
 
 

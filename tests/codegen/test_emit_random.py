@@ -5,29 +5,13 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kernels import check_exact, elementwise, values
+from kernels import ARITY, basic_ops, check_exact, elementwise, values
 
-from graphflow.dtypes import DType, bool_, uint32
+from graphflow.dtypes import DType, bool_
 from graphflow.loop_ir import b
 from graphflow.loop_ir.expr import Expr
 from graphflow.loop_ir.nest import load
 from graphflow.loop_ir.scalar_ops import STORED
-
-ARITHMETIC = ("add", "sub", "mul", "min", "max", "neg", "abs")
-COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
-FLOAT_OPS = (*ARITHMETIC, "div", "fma", "sqrt", "floor", "ceil", "rint", "trunc")
-INTEGER_OPS = (*ARITHMETIC, "floordiv", "mod", "truncdiv", "truncmod", "bit_and", "bit_or",
-               "bit_xor", "bit_not", "shl", "shr")
-BOOL_OPS = ("logical_and", "logical_or", "logical_xor", "logical_not", "eq", "ne")
-ARITY = {"fma": 3} | dict.fromkeys(
-    ("neg", "abs", "sqrt", "floor", "ceil", "rint", "trunc", "bit_not", "logical_not"), 1)
-
-
-def ops_of(dtype: DType) -> tuple[str, ...]:
-    if dtype.is_bool:
-        return (*BOOL_OPS, "select")
-    own = FLOAT_OPS if dtype.is_floating else INTEGER_OPS
-    return (*own, *COMPARISONS, "select", *(("mulhi_u32",) if dtype is uint32 else ()))
 
 
 @st.composite
@@ -37,7 +21,7 @@ def expressions(draw: st.DrawFn) -> tuple[tuple[DType, ...], list[Expr]]:
     pool = [load(k, b.index(0), d) for k, d in enumerate(inputs)] + [b.index(0) + b.size(0)]
     for _ in range(draw(st.integers(1, 12))):
         dtype = draw(st.sampled_from((*inputs, *STORED)))
-        name = draw(st.sampled_from(ops_of(dtype)))
+        name = draw(st.sampled_from(basic_ops(dtype)))
 
         def operand(kind: DType) -> Expr:
             picked = pool[draw(st.integers(0, len(pool) - 1))]

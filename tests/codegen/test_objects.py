@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from llvmlite import binding
+from kernels import ARITY, basic_ops, element, elementwise
+from llvmlite import binding, ir
 
 from graphflow.codegen.compile import check_symbols
+from graphflow.codegen.cpu.emit import emit_kernel
 from graphflow.codegen.objects import undefined_symbols
 from graphflow.errors import ProgramError
+from graphflow.loop_ir import b
+from graphflow.loop_ir.expr import build
+from graphflow.loop_ir.nest import Kernel
+from graphflow.loop_ir.scalar_ops import STORED
 
 SOURCE = """
 declare float @expf(float)
@@ -59,3 +65,46 @@ def test_foreign_symbols_are_refused() -> None:
     check_symbols({"memcpy", "memset", "memmove"})
     with pytest.raises(ProgramError, match="expf, fmaf"):
         check_symbols(["fmaf", "memcpy", "expf"])
+
+
+# ---- kernels for other processors ---------------------------------------------------------------
+
+
+def every_basic_op() -> list[Kernel]:
+    """Kernels that hold all basic ops of each dtype, and strided loads."""
+    kernels = []
+    for dtype in STORED:
+        x, y = element(0, dtype), element(1, dtype)
+        made = [b.cast(x, t) for t in STORED if t is not dtype]
+        for name in basic_ops(dtype):
+            operands = (b.eq(x, y), x, y) if name == "select" else (x, y, x)[:ARITY.get(name, 2)]
+            made.append(build(name, *operands))
+        kernels.append(elementwise((dtype, dtype), made))
+        kernels.append(elementwise((dtype,), [element(0, dtype, b.index(0) * 3)]))
+    return kernels
+
+
+PROCESSORS = [("x86_64-unknown-linux-gnu", "haswell", 32),
+              ("x86_64-unknown-linux-gnu", "skylake-avx512", 64),
+              ("aarch64-unknown-linux-gnu", "cortex-a76", 16),
+              ("arm64-apple-darwin", "apple-m1", 16)]
+
+
+@pytest.mark.parametrize(("triple", "processor", "width"), PROCESSORS,
+                         ids=[p for _, p, _ in PROCESSORS])
+def test_kernels_need_no_library_on_any_processor(
+    triple: str, processor: str, width: int
+) -> None:
+    binding.initialize_all_targets()
+    binding.initialize_all_asmprinters()
+    try:
+        target = binding.Target.from_triple(triple)
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    module = ir.Module("kernels")
+    for number, kernel in enumerate(every_basic_op()):
+        emit_kernel(module, f"kernel_{number}", kernel, width)
+    parsed = binding.parse_assembly(str(module))
+    parsed.triple = triple
+    machine = target.create_target_machine(cpu=processor, opt=1)
+    check_symbols(undefined_symbols(machine.emit_object(parsed)))

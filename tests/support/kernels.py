@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from graphflow import dtypes as dt
 from graphflow.codegen.compile import CACHE
 from graphflow.dtypes import DType
 from graphflow.loop_ir import b
@@ -15,6 +16,15 @@ from graphflow.loop_ir.kernel_interpreter import run_kernel
 from graphflow.loop_ir.nest import BufferParameter, Kernel, Loop, Statement, Store, load
 
 GUARD = 64
+
+ARITHMETIC = ("add", "sub", "mul", "min", "max", "neg", "abs")
+COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+FLOAT_OPS = (*ARITHMETIC, "div", "fma", "sqrt", "floor", "ceil", "rint", "trunc")
+INTEGER_OPS = (*ARITHMETIC, "floordiv", "mod", "truncdiv", "truncmod", "bit_and", "bit_or",
+               "bit_xor", "bit_not", "shl", "shr")
+BOOL_OPS = ("logical_and", "logical_or", "logical_xor", "logical_not", "eq", "ne")
+ARITY = {"fma": 3} | dict.fromkeys(
+    ("neg", "abs", "sqrt", "floor", "ceil", "rint", "trunc", "bit_not", "logical_not"), 1)
 
 
 def call(address: int, arrays: Sequence[np.ndarray], sizes: Sequence[int]) -> None:
@@ -115,3 +125,11 @@ def values(dtype: DType, count: int, seed: int = 0) -> np.ndarray:
     rng.shuffle(edges)
     drawn[:len(edges)] = edges[:count]
     return drawn
+
+
+def basic_ops(dtype: DType) -> tuple[str, ...]:
+    """The ops of operands of a dtype that emitters translate themselves, conversions aside."""
+    if dtype.is_bool:
+        return (*BOOL_OPS, "select")
+    own = FLOAT_OPS if dtype.is_floating else INTEGER_OPS
+    return (*own, *COMPARISONS, "select", *(("mulhi_u32",) if dtype is dt.uint32 else ()))

@@ -143,10 +143,36 @@ class _KernelEmitter:
                         lambda index: self._statements(loop.body))
             return
         width = self._width(loop.body)
-        whole = self._multiple(extent, width)
-        self._turns(loop.number, _ZERO, whole, width, changed,
-                    lambda index: self._in_lanes(loop, index, width, None))
-        self._tail(loop, whole, extent, width)
+        known = loop.extent.attr if loop.extent.op == "const" else None
+        whole = self._multiple(extent, width) if known is None else ir.Constant(
+            I64, known // width * width)
+        if known is None or known >= width:
+            self._turns(loop.number, _ZERO, whole, width, changed,
+                        lambda index: self._in_lanes(loop, index, width, None))
+        if known is None:
+            left = self.builder.sub(extent, whole)
+            with self.builder.if_then(self.builder.icmp_signed(">", left, _ZERO)):
+                self._last_turn(loop, whole, width, left)
+        elif known % width:
+            self._last_turn(loop, whole, width, ir.Constant(I64, known % width))
+
+    def _last_turn(self, loop: Loop, whole: Any, width: int, left: Any) -> None:
+        """One masked turn for what is left.
+
+        A single element is known to be one: it needs no vectors. (And LLVM 22 gets a masked store
+        wrong whose mask is a constant with one lane: it stores 4 bytes of a narrowed i16.)
+        """
+        b = self.builder
+        self._enter(loop.number, b.block)
+        self.indices[loop.number] = whole
+        outside = dict(self.accumulators)
+        if isinstance(left, ir.Constant) and left.constant == 1:
+            self._statements(loop.body)
+        else:
+            mask = b.icmp_signed("<", _steps(width), Lanes(b, width).splat(left))
+            self._in_lanes(loop, whole, width, mask)
+        self.accumulators = outside
+        self._leave(loop.number)
 
     def _in_lanes(self, loop: Loop, base: Any, width: int, mask: Any) -> None:
         self.vector = _Vector(loop.number, base, width, mask)
@@ -162,20 +188,6 @@ class _KernelEmitter:
         sizes = [p.dtype.size for p in self.kernel.buffers] or [4]
         used = [self.kernel.buffers[n].dtype.size for n in _touched(body)] or sizes
         return max(2, self.vector_bytes // max(used))
-
-    def _tail(self, loop: Loop, whole: Any, extent: Any, width: int) -> None:
-        """One masked turn for what is left."""
-        b = self.builder
-        left = b.sub(extent, whole)
-        with b.if_then(b.icmp_signed(">", left, _ZERO)):
-            lanes = Lanes(b, width)
-            mask = b.icmp_signed("<", _steps(width), lanes.splat(left))
-            self._enter(loop.number, b.block)
-            self.indices[loop.number] = whole
-            outside = dict(self.accumulators)
-            self._in_lanes(loop, whole, width, mask)
-            self.accumulators = outside
-            self._leave(loop.number)
 
     def _enter(self, number: int, before: Any) -> None:
         self.depths[number] = len(self.depths) + 1
