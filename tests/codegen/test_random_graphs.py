@@ -18,9 +18,9 @@ import graphflow as gf
 
 SIZES = (0, 1, 2, 3, 4, 7, 17)
 UNARY = (gf.tanh, gf.sigmoid, gf.sin, gf.nn.relu, gf.abs, gf.square, gf.negative,
-         lambda x: gf.exp(-gf.square(x)), lambda x: x * 0.5 + 0.25, lambda x: gf.sqrt(gf.abs(x) + 1.0),
-         lambda x: gf.where(x > 0.1, x, x * 0.1), lambda x: gf.cast(gf.cast(x, gf.float32), x.dtype),
-         gf.nn.softplus, gf.identity)
+         lambda x: gf.exp(-gf.square(x)), lambda x: x * 0.5 + 0.25,
+         lambda x: gf.sqrt(gf.abs(x) + 1.0), lambda x: gf.where(x > 0.1, x, x * 0.1),
+         lambda x: gf.cast(gf.cast(x, gf.float32), x.dtype), gf.nn.softplus, gf.identity)
 BINARY = (gf.add, gf.subtract, gf.multiply, gf.maximum, gf.minimum,
           lambda x, y: x / (gf.abs(y) + 1.0), lambda x, y: gf.where(x > y, x, y * 0.5))
 REDUCTIONS = (gf.reduce_sum, gf.reduce_mean, gf.reduce_max, gf.reduce_min, gf.reduce_logsumexp)
@@ -50,7 +50,10 @@ class Graphs:
         self.feeds[x] = self.rng.uniform(-2, 2, shape)
         self.keep(x, shape)
 
-    def any(self, at_least: int = 0, fits: Callable[[tuple[int, ...]], bool] = lambda s: True) -> Any:
+    def any(
+        self, at_least: int = 0, fits: Callable[[tuple[int, ...]], bool] = lambda s: True
+    ) -> Any:
+        """A tensor of at least that rank whose shape fits; None if there is none."""
         found = [t for t in self.pool
                  if len(self.shapes[t]) >= at_least and fits(self.shapes[t])]
         return self.pick(found) if found else None
@@ -193,7 +196,9 @@ def test_random_graphs(data: st.DataObject) -> None:
         for _ in range(data.draw(st.integers(1, 12))):
             data.draw(st.sampled_from(OPS))(graphs)
         made = [t for t in graphs.pool if t not in inputs]
-        fetches = data.draw(st.lists(st.sampled_from(made), min_size=1, max_size=4)) if made else []
+        fetches = []
+        if made:
+            fetches = data.draw(st.lists(st.sampled_from(made), min_size=1, max_size=4))
         if fetches and data.draw(st.booleans()):
             gradients = gf.gradients(fetches, inputs)
             fetches += [gf.convert_to_tensor(g) for g in gradients if g is not None]
