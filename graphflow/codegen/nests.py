@@ -77,8 +77,9 @@ def build_reduce(
 
     def inner(kept_index: tuple[Expr, ...]) -> Body:
         index.update(zip(kept, kept_index))
+        place = linear(e, kept_index, [sizes[a] for a in kept])
         return fold_axes(e, node, lowering, sizes, list(reduced), index, ctx, along,
-                          linear(e, kept_index, [sizes[a] for a in kept]))
+                         [place] * len(node.outputs))
 
     return over(e, [sizes[a] for a in kept], inner, lanes=not along)
 
@@ -93,7 +94,7 @@ def linear(e: Elements, index: Sequence[Expr], sizes: Sequence[Dim]) -> Expr:
 
 def fold_axes(
     e: Elements, node: Node, lowering: Reduce, sizes: Sequence[Dim], reduced: list[int],
-    index: dict[int, Expr], ctx: LoweringContext, along: bool, place: Expr,
+    index: dict[int, Expr], ctx: LoweringContext, along: bool, places: Sequence[Expr],
 ) -> Body:
     """Folds input 0 over the merged axes `reduced` at one index of the kept ones; stores."""
     x = node.inputs[0]
@@ -123,7 +124,7 @@ def fold_axes(
     outputs = lowering.finish(b, left_accs, total, ctx)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     stores = tuple(Store(e.buffer(v, written=True), place, made)
-                   for v, made in zip(node.outputs, outputs))
+                   for v, place, made in zip(node.outputs, places, outputs))
     return (Begin(tuple(zip(into, init))), *body, *stores)
 
 

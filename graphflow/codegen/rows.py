@@ -252,5 +252,5 @@ def _reduction(e: Elements, node: Node, sizes: tuple[Dim, Dim], row: int) -> Bod
     lowering = node.opdef.lowering
     assert isinstance(lowering, Reduce)
     ctx = Elements(lambda v: True).context(node)
-    place = e.offset(node.outputs[0], (b.index(row), 0))
-    return fold_axes(e, node, lowering, sizes, [1], {0: b.index(row)}, ctx, True, place)
+    places = [e.offset(v, (b.index(row), 0)) for v in node.outputs]
+    return fold_axes(e, node, lowering, sizes, [1], {0: b.index(row)}, ctx, True, places)
