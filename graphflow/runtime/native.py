@@ -102,13 +102,16 @@ class NativeExecutable:
         return found
 
     def _find_claims(self, results: Sequence[Value]) -> dict[Value, Value]:
-        """Memory that a run gives away → the result that it is given as.
+        """Memory that kernels write and a run gives away → the result that it is given as.
 
         The memory is shaped as that result. Other results in the same memory are copied.
         """
+        written = {root for stage in self.stages for root in stage.results}
         claims: dict[Value, Value] = {}
         for value in results:
-            claims.setdefault(self.schedule.root(value), value)
+            root = self.schedule.root(value)
+            if root in written:
+                claims.setdefault(root, value)
         return claims
 
     def complaints(self) -> list[str]:
@@ -145,7 +148,7 @@ class NativeExecutable:
         try:
             self._execute(run)
             outputs, commits = self._results(run)
-        except _Refused:
+        except (_Refused, MemoryError):
             return self._repeated(run.done).run(feeds, store)
         finally:
             self._release(run)
@@ -159,7 +162,7 @@ class NativeExecutable:
         try:
             self._execute(run)
             return self._results(run)[0]
-        except _Refused:
+        except (_Refused, MemoryError):
             return self._repeated(run.done).call(arguments)
         finally:
             self._release(run)
@@ -177,19 +180,14 @@ class NativeExecutable:
         given: set[Value] = set()
 
         def own(value: Value) -> Any:
-            root = self.schedule.root(value)
             array = self._array(run, value)
-            if root in run.values and root not in given and self._fresh(root) and (
-                    self._claims[root] is value):
-                given.add(root)
+            if self._claims.get(self.schedule.root(value)) is value and value not in given:
+                given.add(value)
                 return array
             return np.array(array, order="C") if isinstance(array, np.ndarray) else array
 
         outputs = [own(v) for v in self.program.outputs]
         return outputs, [(key, own(v)) for key, v in self.program.writes.items()]
-
-    def _fresh(self, root: Value) -> bool:
-        return any(root in stage.results for stage in self.stages)
 
     # ---- steps ------------------------------------------------------------------------------
 
@@ -267,7 +265,8 @@ class NativeExecutable:
             array = self._constants[root]
         else:
             array = next(p.views[root] for _, _, p in run.plans if root in p.views)
-        if root is value or not isinstance(array, np.ndarray):
+        owner = self._claims.get(root, root)  # whose shape the memory has
+        if owner is value or not isinstance(array, np.ndarray):
             return array
         shape = run.plans[-1][2].shapes.get(value)
         return array.reshape(self._late_shape(run, value) if shape is None else shape)

@@ -258,7 +258,7 @@ def make_plan(
     objects = np.zeros(max(len(bound) + len(stage.made), 1), np.uint64)
     actions = tables.actions(objects, len(bound))
     pack = struct.Struct(f"{len(bound)}Q").pack_into
-    renamed = {v: concrete(v.shape.sizes, numbers) for v in schedule.aliases
+    renamed = {v: concrete(v.shape.sizes, numbers) for v in (*schedule.aliases, *claims)
                if symbols_of(v.shape.sizes) <= numbers.keys()}
     view = memoryview(objects)  # type: ignore[arg-type]  # arrays are buffers
     return Plan(actions, objects, bound, partial(pack, view, 0), tables.made, fresh, views,

@@ -84,6 +84,27 @@ def test_layer_norm_is_one_kernel(session: gf.Session) -> None:
     assert_kernels(session, "layer norm and its gradients")
 
 
+def test_results_of_a_row_kernel_that_others_read(session: gf.Session) -> None:
+    """The mean stays inside the kernel, the variance leaves it: they lie at different places."""
+    x = gf.placeholder(gf.float64, [None, None])
+    mean, variance = gf.nn.moments(x, [-1], keepdims=True)
+    centred = x - mean
+    scaled = gf.ones_like(centred) * gf.rsqrt(variance + 0.5)
+    given = np.random.default_rng(0).normal(size=(3, 4))
+    found = session.run(scaled, {x: given})
+    expected = 1 / np.sqrt(given.var(1, keepdims=True) + 0.5)
+    np.testing.assert_allclose(found, np.broadcast_to(expected, (3, 4)), rtol=1e-12)
+
+
+def test_a_square_matrix_times_a_vector_of_columns(session: gf.Session) -> None:
+    """The vector runs along the row, though it has as many elements as there are rows."""
+    matrix, vector = gf.placeholder(gf.float64, [3, 3]), gf.placeholder(gf.float64, [3])
+    m, v = np.arange(9.0).reshape(3, 3), np.array([1.0, 10.0, 100.0])
+    y = gf.tanh(gf.reduce_sum(matrix * vector, 1) * 0.001) * vector
+    np.testing.assert_allclose(
+        session.run(y, {matrix: m, vector: v}), np.tanh(m @ v * 0.001) * v, rtol=1e-12)
+
+
 def test_cross_entropy_looks_at_its_labels_in_a_kernel_of_its_own(session: gf.Session) -> None:
     logits = gf.placeholder(gf.float32, [None, 10])
     labels = gf.placeholder(gf.int32, [None])
@@ -200,6 +221,7 @@ def test_a_result_and_its_reshape_are_one_kernel_and_two_arrays(session: gf.Sess
     y = gf.exp(x)
     flat, whole = session.run([gf.reshape(y, [-1]), y], {x: draw(4, 6)})
     assert len(launches(session)) == 1
+    assert flat.shape == (24,) and whole.shape == (4, 6)
     np.testing.assert_array_equal(flat, whole.ravel())
     flat[:] = 0
     assert np.all(whole > 0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from both_devices import assert_same_error, on_both
+from both_devices import assert_same_error, errors_of, on_both
 
 import graphflow as gf
 
@@ -116,3 +116,12 @@ def test_a_wrong_shape_promise(graph: gf.Graph) -> None:
     x = gf.placeholder(gf.float32, [2])
     y = gf.ensure_shape(gf.py_func(lambda a: a[:1], [x], gf.float32), [2]) + 1.0
     assert_same_error(graph, y, {x: [1, 2]}, "is not compatible with")
+
+
+def test_more_memory_than_there_is(graph: gf.Graph) -> None:
+    x = gf.placeholder(gf.float64, [None])
+    y = gf.reduce_sum(gf.exp(gf.transpose(x[:, None] * x[None, :])))
+    native, reference = errors_of(
+        graph, lambda s: s.run([y, gf.transpose(x[:, None] + x)], {x: np.ones(10**7)}))
+    assert isinstance(native, gf.errors.ResourceExhaustedError)
+    assert type(native) is type(reference)
