@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphflow.codegen.elements import Elements, NotCompilable, int64
+from graphflow.codegen.elements import Elements, int64
 from graphflow.dims import Dim, same
 from graphflow.dtypes import float32
 from graphflow.dtypes import int64 as int64_dtype
@@ -363,8 +363,3 @@ def build_sizes(e: Elements, node: Node, lowering: Sizes, ctx: LoweringContext) 
     buffer = e.buffer(out, written=True)
     return tuple(Store(buffer, int64(i), b.cast(int64(v), out.dtype))
                  for i, v in enumerate(lowering.values(ctx)))
-
-
-def unsupported(node: Node) -> NotCompilable:
-    """The complaint about a node without a kernel."""
-    return NotCompilable(f"{node.opdef.name} has no kernel")

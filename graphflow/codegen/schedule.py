@@ -279,11 +279,8 @@ class Scheduler:
     def _need(self, values: Iterable[Value]) -> None:
         """Stores values that a step wants in memory."""
         for value in values:
-            if value not in self.stored and not self._is_scalar_constant(value):
+            if value not in self.stored:
                 self._join_group(value)
-
-    def _is_scalar_constant(self, value: Value) -> bool:
-        return False
 
     def _host(self, node: Node, reason: str) -> None:
         self.steps.append(HostStep(node, reason))
