@@ -23,7 +23,8 @@ def worker_environment(threads: int, home: Path) -> dict[str, str]:
     `home` becomes the home directory, so that a compile cache from an earlier run is not found;
     packages installed for the user stay visible.
     """
-    environment = dict(os.environ)
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ("GRAPHFLOW_CACHE", "GRAPHFLOW_CACHE_DIR")}
     environment.update({name: str(threads) for name in _THREAD_COUNTS})
     environment.update(
         PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),

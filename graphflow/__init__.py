@@ -12,13 +12,21 @@ from graphflow import (
     debugging,
     dtypes,
     errors,
+    image,
     initializers,
+    io,
+    layers,
     linalg,
     logging,
+    losses,
     manip,
     math,
+    metrics,
     nn,
     random,
+    regularizers,
+    sparse,
+    strings,
     test,
     train,
 )
@@ -73,6 +81,14 @@ from graphflow.ops.arithmetic import (
     squared_difference,
     subtract,
 )
+from graphflow.ops.band_matrices import (
+    matrix_band_part,
+    matrix_diag,
+    matrix_diag_part,
+    matrix_set_diag,
+)
+from graphflow.ops.band_matrices import tensor_diag as diag
+from graphflow.ops.band_matrices import tensor_diag_part as diag_part
 from graphflow.ops.broadcasting import broadcast_to
 from graphflow.ops.cases import case, switch_case
 from graphflow.ops.casting import (
@@ -145,6 +161,12 @@ from graphflow.ops.comparison import (
 )
 from graphflow.ops.complex import angle, complex, conj, imag, real
 from graphflow.ops.conditional import cond
+from graphflow.ops.counting import (
+    bincount,
+    confusion_matrix,
+    histogram_fixed_width,
+    histogram_fixed_width_bins,
+)
 from graphflow.ops.cumulative import cumprod, cumsum
 from graphflow.ops.division import (
     div,
@@ -161,6 +183,8 @@ from graphflow.ops.division import (
 from graphflow.ops.division import (
     floormod as mod,
 )
+from graphflow.ops.edit_distance import edit_distance
+from graphflow.ops.einsum import einsum
 from graphflow.ops.elementary import (
     acos,
     acosh,
@@ -185,7 +209,13 @@ from graphflow.ops.elementary import (
     tan,
     tanh,
 )
+from graphflow.ops.files import (
+    matching_files,
+    read_file,
+    write_file,
+)
 from graphflow.ops.filling import fill, ones, ones_like, zeros, zeros_like
+from graphflow.ops.functional_loops import foldl, foldr, map_fn, scan
 from graphflow.ops.gathering import batch_gather, gather, gather_nd
 from graphflow.ops.graph_functions import (
     add_to_collection,
@@ -204,6 +234,8 @@ from graphflow.ops.graph_functions import (
 )
 from graphflow.ops.host import numpy_function, py_func
 from graphflow.ops.identity_matrix import eye
+from graphflow.ops.incomplete_beta import betainc
+from graphflow.ops.incomplete_gamma import igamma, igammac
 from graphflow.ops.initializers import (
     Constant as constant_initializer,
 )
@@ -248,16 +280,45 @@ from graphflow.ops.leaves import (
 from graphflow.ops.leaves import (
     tuple_ as tuple,
 )
+from graphflow.ops.linear_systems import (
+    cholesky_solve,
+    matrix_determinant,
+    matrix_inverse,
+    matrix_solve,
+    matrix_solve_ls,
+    matrix_triangular_solve,
+)
 from graphflow.ops.masking import boolean_mask
 from graphflow.ops.matmul import matmul, tensordot
+from graphflow.ops.matrix_decompositions import (
+    cholesky,
+    qr,
+    self_adjoint_eig,
+    self_adjoint_eigvals,
+    svd,
+)
+from graphflow.ops.matrix_functions import cross, trace
 from graphflow.ops.meshgrid import meshgrid
 from graphflow.ops.norms import norm
 from graphflow.ops.one_hot import one_hot
+from graphflow.ops.orthogonal import Orthogonal as orthogonal_initializer
 from graphflow.ops.padding import pad
 from graphflow.ops.partitioning import dynamic_partition, dynamic_stitch
+from graphflow.ops.patches import extract_image_patches, extract_volume_patches
+from graphflow.ops.permutations import invert_permutation, unravel_index
 from graphflow.ops.printing import print_identity as Print
 from graphflow.ops.printing import print_operation as print
 from graphflow.ops.random import random_normal, random_shuffle, random_uniform, truncated_normal
+from graphflow.ops.random_categorical import (
+    multinomial,
+)
+from graphflow.ops.random_crop import (
+    random_crop,
+)
+from graphflow.ops.random_rejection import (
+    random_gamma,
+    random_poisson,
+)
 from graphflow.ops.ranges import linspace, range
 from graphflow.ops.ranges import linspace as lin_space
 from graphflow.ops.reduction import (
@@ -270,13 +331,17 @@ from graphflow.ops.reduction import (
     reduce_prod,
     reduce_sum,
 )
+from graphflow.ops.repeating import repeat
 from graphflow.ops.reshaping import ensure_shape, expand_dims, reshape, squeeze
 from graphflow.ops.reversing import reverse
 from graphflow.ops.reversing import reverse as reverse_v2
+from graphflow.ops.rolling import roll
 from graphflow.ops.rounding import ceil, floor, rint, round
 from graphflow.ops.scattering import (
     scatter_nd,
     tensor_scatter_nd_add,
+    tensor_scatter_nd_max,
+    tensor_scatter_nd_min,
     tensor_scatter_nd_sub,
     tensor_scatter_nd_update,
 )
@@ -289,6 +354,7 @@ from graphflow.ops.scattering import (
 from graphflow.ops.scattering import (
     tensor_scatter_nd_update as tensor_scatter_update,
 )
+from graphflow.ops.searching import searchsorted
 from graphflow.ops.segments import (
     unsorted_segment_max,
     unsorted_segment_mean,
@@ -298,6 +364,7 @@ from graphflow.ops.segments import (
     unsorted_segment_sum,
 )
 from graphflow.ops.selection import clip_by_value, maximum, minimum, where, where_v2
+from graphflow.ops.sequences import reverse_sequence, sequence_mask
 from graphflow.ops.shape_ops import (
     broadcast_dynamic_shape,
     broadcast_static_shape,
@@ -314,7 +381,57 @@ from graphflow.ops.sorted_segments import (
     segment_prod,
     segment_sum,
 )
-from graphflow.ops.special import digamma, erf, erfc, lgamma, polygamma, zeta
+from graphflow.ops.sorting import argsort, sort
+from graphflow.ops.space_batch import (
+    batch_to_space,
+    batch_to_space_nd,
+    required_space_to_batch_paddings,
+    space_to_batch,
+    space_to_batch_nd,
+)
+from graphflow.ops.space_depth import depth_to_space, space_to_depth
+from graphflow.ops.sparse_arrays import (
+    sparse_concat,
+    sparse_merge,
+    sparse_reorder,
+    sparse_reshape,
+    sparse_slice,
+    sparse_split,
+    sparse_transpose,
+)
+from graphflow.ops.sparse_conversion import (
+    convert_to_tensor_or_sparse_tensor,
+    sparse_placeholder,
+    sparse_tensor_to_dense,
+    sparse_to_dense,
+    sparse_to_indicator,
+)
+from graphflow.ops.sparse_elements import (
+    sparse_add,
+    sparse_fill_empty_rows,
+    sparse_mask,
+    sparse_maximum,
+    sparse_minimum,
+    sparse_reset_shape,
+    sparse_retain,
+)
+from graphflow.ops.sparse_products import (
+    sparse_matmul,
+    sparse_tensor_dense_matmul,
+)
+from graphflow.ops.sparse_reduction import (
+    sparse_reduce_max,
+    sparse_reduce_max_sparse,
+    sparse_reduce_sum,
+    sparse_reduce_sum_sparse,
+    sparse_softmax,
+)
+from graphflow.ops.sparse_segments import (
+    sparse_segment_mean,
+    sparse_segment_sqrt_n,
+    sparse_segment_sum,
+)
+from graphflow.ops.special import digamma, erf, erfc, lbeta, lgamma, polygamma, zeta
 from graphflow.ops.splitting import split, unstack
 from graphflow.ops.state import (
     assign,
@@ -332,9 +449,23 @@ from graphflow.ops.state import (
     scatter_sub,
     scatter_update,
 )
+from graphflow.ops.static_facts import (
+    convert_to_tensor_or_indexed_slices,
+    dimension_at_index,
+    dimension_value,
+    get_static_value,
+    guarantee_const,
+    is_tensor,
+)
 from graphflow.ops.statistics import reduce_logsumexp
+from graphflow.ops.string_parsing import as_string, decode_csv, decode_raw, string_to_number
+from graphflow.ops.string_splitting import string_split
+from graphflow.ops.strings import reduce_join, regex_replace, string_join, string_strip, substr
+from graphflow.ops.template import make_template
+from graphflow.ops.tensor_array import TensorArray
 from graphflow.ops.tiling import tile
 from graphflow.ops.transposing import matrix_transpose, transpose
+from graphflow.ops.unique import setdiff1d, unique, unique_with_counts
 from graphflow.ops.variable_collections import (
     all_variables,
     assert_variables_initialized,
@@ -379,10 +510,15 @@ from graphflow.runtime.config import (
     RunMetadata,
     RunOptions,
 )
+from graphflow.runtime.executables import compiler_passes
 from graphflow.runtime.fetch import IndexedSlicesValue
 from graphflow.scopes import GraphKeys
 from graphflow.session import InteractiveSession, Session
 from graphflow.shapes import TensorShape
+from graphflow.sparse_tensor import (
+    SparseTensor,
+    SparseTensorValue,
+)
 from graphflow.tensor import Operation, Tensor
 
 __version__ = "0.1.0"
@@ -393,65 +529,109 @@ __all__ = [
     "GPUOptions", "Graph", "GraphKeys", "GraphOptions", "GraphflowError", "GraphflowWarning",
     "IndexedSlices", "IndexedSlicesValue", "InteractiveSession", "Operation",
     "OptimizerOptions", "Options", "Print", "RegisterGradient", "RunMetadata", "RunOptions",
-    "Session", "Tensor", "TensorShape", "UnconnectedGradients", "Variable",
-    "VariableAggregation", "VariableScope", "VariableSynchronization", "VariableV1", "abs",
-    "accumulate_n", "acos", "acosh", "add", "add_check_numerics_ops", "add_n",
-    "add_to_collection", "add_to_collections", "all_variables", "angle", "approximate_equal",
-    "arg_max", "arg_min", "argmax", "argmin", "as_dtype", "asin", "asinh", "assert_equal",
-    "assert_greater", "assert_greater_equal", "assert_integer", "assert_less",
-    "assert_less_equal", "assert_near", "assert_negative", "assert_non_negative",
-    "assert_non_positive", "assert_none_equal", "assert_positive", "assert_proper_iterable",
-    "assert_rank", "assert_rank_at_least", "assert_rank_in", "assert_same_float_dtype",
-    "assert_scalar", "assert_type", "assert_variables_initialized", "assign", "assign_add",
-    "assign_sub", "atan", "atan2", "atanh", "batch_gather", "bfloat16", "bitcast", "bitwise",
-    "bool", "boolean_mask", "broadcast_dynamic_shape", "broadcast_static_shape",
-    "broadcast_to", "case", "cast", "ceil", "check_numerics", "clip_by_average_norm",
+    "Session", "SparseTensor", "SparseTensorValue", "Tensor", "TensorArray", "TensorShape",
+    "UnconnectedGradients", "Variable", "VariableAggregation", "VariableScope",
+    "VariableSynchronization", "VariableV1", "abs", "accumulate_n", "acos", "acosh", "add",
+    "add_check_numerics_ops", "add_n", "add_to_collection", "add_to_collections",
+    "all_variables", "angle", "approximate_equal", "arg_max", "arg_min", "argmax", "argmin",
+    "argsort", "as_dtype", "as_string", "asin", "asinh", "assert_equal", "assert_greater",
+    "assert_greater_equal", "assert_integer", "assert_less", "assert_less_equal",
+    "assert_near", "assert_negative", "assert_non_negative", "assert_non_positive",
+    "assert_none_equal", "assert_positive", "assert_proper_iterable", "assert_rank",
+    "assert_rank_at_least", "assert_rank_in", "assert_same_float_dtype", "assert_scalar",
+    "assert_type", "assert_variables_initialized", "assign", "assign_add", "assign_sub",
+    "atan", "atan2", "atanh", "batch_gather", "batch_to_space", "batch_to_space_nd", "betainc",
+    "bfloat16", "bincount", "bitcast", "bitwise", "bool", "boolean_mask",
+    "broadcast_dynamic_shape", "broadcast_static_shape", "broadcast_to", "case", "cast",
+    "ceil", "check_numerics", "cholesky", "cholesky_solve", "clip_by_average_norm",
     "clip_by_global_norm", "clip_by_norm", "clip_by_value", "colocate_with", "compat",
-    "complex", "complex128", "complex64", "concat", "cond", "conj", "constant",
-    "constant_initializer", "container", "control_dependencies", "convert_to_tensor", "cos",
-    "cosh", "count_nonzero", "count_up_to", "cumprod", "cumsum", "custom_gradient", "data",
-    "debugging", "device", "digamma", "disable_eager_execution", "disable_v2_behavior", "div",
-    "div_no_nan", "divide", "double", "dtypes", "dynamic_partition", "dynamic_stitch",
-    "enable_eager_execution", "ensure_shape", "equal", "erf", "erfc", "errors",
-    "executing_eagerly", "exp", "expand_dims", "expm1", "eye", "fill", "float16", "float32",
-    "float64", "floor", "floor_div", "floordiv", "floormod", "gather", "gather_nd",
-    "get_collection", "get_collection_ref", "get_default_graph", "get_default_session",
-    "get_local_variable", "get_seed", "get_variable", "get_variable_scope", "global_norm",
-    "global_variables", "global_variables_initializer", "glorot_normal_initializer",
-    "glorot_uniform_initializer", "gradients", "greater", "greater_equal", "group", "half",
-    "hessians", "identity", "identity_n", "imag", "init_scope", "initialize_all_variables",
+    "compiler_passes", "complex", "complex128", "complex64", "concat", "cond",
+    "confusion_matrix", "conj", "constant", "constant_initializer", "container",
+    "control_dependencies", "convert_to_tensor", "convert_to_tensor_or_indexed_slices",
+    "convert_to_tensor_or_sparse_tensor", "cos", "cosh", "count_nonzero", "count_up_to",
+    "cross", "cumprod", "cumsum", "custom_gradient", "data", "debugging", "decode_csv",
+    "decode_raw", "depth_to_space", "device", "diag", "diag_part", "digamma",
+    "dimension_at_index", "dimension_value", "disable_eager_execution", "disable_v2_behavior",
+    "div", "div_no_nan", "divide", "double", "dtypes", "dynamic_partition", "dynamic_stitch",
+    "edit_distance", "einsum", "enable_eager_execution", "ensure_shape", "equal", "erf",
+    "erfc", "errors", "executing_eagerly", "exp", "expand_dims", "expm1",
+    "extract_image_patches", "extract_volume_patches", "eye", "fill", "float16", "float32",
+    "float64", "floor", "floor_div", "floordiv", "floormod", "foldl", "foldr", "gather",
+    "gather_nd", "get_collection", "get_collection_ref", "get_default_graph",
+    "get_default_session", "get_local_variable", "get_seed", "get_static_value",
+    "get_variable", "get_variable_scope", "global_norm", "global_variables",
+    "global_variables_initializer", "glorot_normal_initializer", "glorot_uniform_initializer",
+    "gradients", "greater", "greater_equal", "group", "guarantee_const", "half", "hessians",
+    "histogram_fixed_width", "histogram_fixed_width_bins", "identity", "identity_n", "igamma",
+    "igammac", "imag", "image", "init_scope", "initialize_all_variables",
     "initialize_local_variables", "initialize_variables", "initializers", "int16", "int32",
-    "int64", "int8", "is_finite", "is_inf", "is_nan", "is_non_decreasing", "is_numeric_tensor",
-    "is_strictly_increasing", "is_variable", "is_variable_initialized", "less", "less_equal",
+    "int64", "int8", "invert_permutation", "io", "is_finite", "is_inf", "is_nan",
+    "is_non_decreasing", "is_numeric_tensor", "is_strictly_increasing", "is_tensor",
+    "is_variable", "is_variable_initialized", "keras", "layers", "lbeta", "less", "less_equal",
     "lgamma", "lin_space", "linalg", "linspace", "local_variables",
     "local_variables_initializer", "log", "log1p", "log_sigmoid", "logging", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "manip", "math", "matmul", "matrix_transpose",
-    "maximum", "meshgrid", "minimum", "mod", "model_variables", "moving_average_variables",
-    "multiply", "name_scope", "negative", "newaxis", "nn", "no_op", "no_regularizer", "norm",
-    "not_equal", "numpy_function", "one_hot", "ones", "ones_initializer", "ones_like",
-    "op_scope", "pad", "parallel_stack", "placeholder", "placeholder_with_default",
-    "polygamma", "pow", "print", "py_func", "random", "random_normal",
-    "random_normal_initializer", "random_shuffle", "random_uniform",
-    "random_uniform_initializer", "range", "rank", "real", "realdiv", "reciprocal",
-    "reduce_all", "reduce_any", "reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min",
-    "reduce_prod", "reduce_sum", "register_tensor_conversion_function",
-    "report_uninitialized_variables", "reset_default_graph", "reshape", "reverse",
-    "reverse_v2", "rint", "round", "rsqrt", "saturate_cast", "scalar_mul", "scatter_add",
-    "scatter_div", "scatter_max", "scatter_min", "scatter_mul", "scatter_nd", "scatter_nd_add",
-    "scatter_nd_sub", "scatter_nd_update", "scatter_sub", "scatter_update", "segment_max",
-    "segment_mean", "segment_min", "segment_prod", "segment_sum", "set_random_seed", "shape",
-    "shape_n", "sigmoid", "sign", "sin", "sinh", "size", "slice", "split", "sqrt", "square",
-    "squared_difference", "squeeze", "stack", "stop_gradient", "strided_slice", "string",
-    "subtract", "switch_case", "tan", "tanh", "tensor_scatter_add", "tensor_scatter_nd_add",
-    "tensor_scatter_nd_sub", "tensor_scatter_nd_update", "tensor_scatter_sub",
-    "tensor_scatter_update", "tensordot", "test", "tile", "to_bfloat16", "to_complex128",
-    "to_complex64", "to_double", "to_float", "to_int32", "to_int64", "train",
-    "trainable_variables", "transpose", "truediv", "truncated_normal",
+    "logical_not", "logical_or", "logical_xor", "losses", "make_template", "manip", "map_fn",
+    "matching_files",
+    "math", "matmul", "matrix_band_part", "matrix_determinant", "matrix_diag",
+    "matrix_diag_part", "matrix_inverse", "matrix_set_diag", "matrix_solve", "matrix_solve_ls",
+    "matrix_transpose", "matrix_triangular_solve", "maximum", "meshgrid", "metrics", "minimum",
+    "mod", "model_variables", "moving_average_variables", "multinomial", "multiply",
+    "name_scope", "negative", "newaxis", "nn", "no_op", "no_regularizer", "norm", "not_equal",
+    "numpy_function", "one_hot", "ones", "ones_initializer", "ones_like", "op_scope",
+    "orthogonal_initializer", "pad", "parallel_stack", "placeholder",
+    "placeholder_with_default", "polygamma", "pow", "print", "py_func", "qr", "random",
+    "random_crop", "random_gamma", "random_normal", "random_normal_initializer",
+    "random_poisson", "random_shuffle", "random_uniform", "random_uniform_initializer",
+    "range", "rank", "read_file", "real", "realdiv", "reciprocal", "reduce_all", "reduce_any",
+    "reduce_join", "reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min",
+    "reduce_prod", "reduce_sum", "regex_replace", "register_tensor_conversion_function",
+    "regularizers", "repeat", "report_uninitialized_variables",
+    "required_space_to_batch_paddings", "reset_default_graph", "reshape", "reverse",
+    "reverse_sequence", "reverse_v2", "rint", "roll", "round", "rsqrt", "saturate_cast",
+    "scalar_mul", "scan", "scatter_add", "scatter_div", "scatter_max", "scatter_min",
+    "scatter_mul", "scatter_nd", "scatter_nd_add", "scatter_nd_sub", "scatter_nd_update",
+    "scatter_sub", "scatter_update", "searchsorted", "segment_max", "segment_mean",
+    "segment_min", "segment_prod", "segment_sum", "self_adjoint_eig", "self_adjoint_eigvals",
+    "sequence_mask", "set_random_seed", "setdiff1d", "shape", "shape_n", "sigmoid", "sign",
+    "sin", "sinh", "size", "slice", "sort", "space_to_batch", "space_to_batch_nd",
+    "space_to_depth", "sparse", "sparse_add", "sparse_concat", "sparse_fill_empty_rows",
+    "sparse_mask", "sparse_matmul", "sparse_maximum", "sparse_merge", "sparse_minimum",
+    "sparse_placeholder", "sparse_reduce_max", "sparse_reduce_max_sparse", "sparse_reduce_sum",
+    "sparse_reduce_sum_sparse", "sparse_reorder", "sparse_reset_shape", "sparse_reshape",
+    "sparse_retain", "sparse_segment_mean", "sparse_segment_sqrt_n", "sparse_segment_sum",
+    "sparse_slice", "sparse_softmax", "sparse_split", "sparse_tensor_dense_matmul",
+    "sparse_tensor_to_dense", "sparse_to_dense", "sparse_to_indicator", "sparse_transpose",
+    "split", "sqrt", "square", "squared_difference", "squeeze", "stack", "stop_gradient",
+    "strided_slice", "string", "string_join", "string_split", "string_strip",
+    "string_to_number", "strings", "substr", "subtract", "summary", "svd", "switch_case", "tan",
+    "tanh",
+    "tensor_scatter_add", "tensor_scatter_nd_add", "tensor_scatter_nd_max",
+    "tensor_scatter_nd_min", "tensor_scatter_nd_sub", "tensor_scatter_nd_update",
+    "tensor_scatter_sub", "tensor_scatter_update", "tensordot", "test", "tile", "to_bfloat16",
+    "to_complex128", "to_complex64", "to_double", "to_float", "to_int32", "to_int64", "trace",
+    "train", "trainable_variables", "transpose", "truediv", "truncated_normal",
     "truncated_normal_initializer", "truncatediv", "truncatemod", "tuple", "uint16", "uint32",
-    "uint64", "uint8", "uniform_unit_scaling_initializer", "unsorted_segment_max",
-    "unsorted_segment_mean", "unsorted_segment_min", "unsorted_segment_prod",
-    "unsorted_segment_sqrt_n", "unsorted_segment_sum", "unstack", "variable_op_scope",
-    "variable_scope", "variables_initializer", "variance_scaling_initializer",
-    "verify_tensor_all_finite", "where", "where_v2", "while_loop", "zeros",
-    "zeros_initializer", "zeros_like", "zeta",
+    "uint64", "uint8", "uniform_unit_scaling_initializer", "unique", "unique_with_counts",
+    "unravel_index", "unsorted_segment_max", "unsorted_segment_mean", "unsorted_segment_min",
+    "unsorted_segment_prod", "unsorted_segment_sqrt_n", "unsorted_segment_sum", "unstack",
+    "variable_op_scope", "variable_scope", "variables_initializer",
+    "variance_scaling_initializer", "verify_tensor_all_finite", "where", "where_v2",
+    "while_loop", "write_file", "zeros", "zeros_initializer", "zeros_like", "zeta",
 ]
+
+
+# Modules that are loaded when they are first used.
+_LAZY = ("app", "contrib", "distributions", "flags", "gfile", "keras", "summary")
+
+
+def __getattr__(name: str) -> object:
+    """Modules on demand; then the names that TensorFlow itself gave up before or in 1.0."""
+    import importlib
+
+    if name in _LAZY:
+        return importlib.import_module(f"graphflow.{name}")
+    if not name.startswith("_"):
+        old_names = importlib.import_module("graphflow.compat.tf1.old_names")
+        if name in old_names.__all__:
+            return getattr(old_names, name)
+    raise AttributeError(f"module 'graphflow' has no attribute {name!r}")

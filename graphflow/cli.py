@@ -1,7 +1,8 @@
-"""The command line: `graphflow demo`."""
+"""The command line: `graphflow demo`, `graphflow cache`."""
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from pathlib import Path
@@ -33,7 +34,7 @@ def main() -> None:
               default=Path("graphflow-demo"), show_default=True, metavar="DIR",
               help="Where checkpoints are kept.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "reference"]), default="auto",
-              show_default=True, help="cpu compiles (a preview); reference is plain NumPy.")
+              show_default=True, help="cpu compiles; reference is plain NumPy.")
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint.")
 def demo(**options: Any) -> None:
     """Train a small convolutional network on real handwritten digits.
@@ -110,6 +111,40 @@ def _story(settings: Any, data: Any, report: Any) -> str:
         "Forward pass, gradients and update were one graph, built once and run with each batch; "
         "the gradients were appended to it by symbolic differentiation.",
         f"The checkpoint is {report.checkpoint}; `graphflow demo --resume` goes on from it."))
+
+
+@main.group()
+def cache() -> None:
+    """The kernels that are kept on disk, so that a new process need not compile them."""
+
+
+@cache.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(as_json: bool) -> None:
+    """Show where the cache is and how much is in it."""
+    from graphflow.codegen.cache_folder import LIMIT, cache_state
+
+    state = cache_state()
+    if as_json:
+        folder = None if state.folder is None else str(state.folder)
+        click.echo(json.dumps({"folder": folder, "kernels": state.kernels, "bytes": state.bytes,
+                               "limit": LIMIT, "complaint": state.complaint}))
+        return
+    if state.folder is not None:
+        click.echo(f"{state.folder}: {state.kernels} kernels, {state.bytes / 2**20:.1f} MiB of "
+                   f"at most {LIMIT // 2**20} MiB.")
+    if state.complaint is not None:
+        click.echo(f"The cache is not used: {state.complaint}.")
+
+
+@cache.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def clear(as_json: bool) -> None:
+    """Remove all kernels from disk. Programs that are running are not disturbed."""
+    from graphflow.codegen.cache_folder import clear_cache
+
+    removed = clear_cache()
+    click.echo(json.dumps({"removed": removed}) if as_json else f"Removed {removed} kernels.")
 
 
 if __name__ == "__main__":

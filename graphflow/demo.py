@@ -31,7 +31,7 @@ class Settings:
       epochs: passes over the training images in this call.
       batch_size, learning_rate, seed: as usual.
       limit: train and test on at most this many images, or None for all.
-      device: of the session: "auto", "cpu" (compiled, a preview) or "reference".
+      device: of the session: "auto", "cpu" (compiled) or "reference".
     """
 
     data: Path | None

@@ -267,8 +267,10 @@ def _from_python(value: Any, dtype: DType | None) -> np.ndarray:
         flat = array.ravel()
         if not all(isinstance(v, (str, bytes)) for v in flat):
             raise DTypeError(f"Cannot convert {_short(value)} to a tensor: {_culprit(flat)}")
-    if array.dtype.kind in "SU" and isinstance(value, (list, tuple)):
-        _require_text(value)
+    if array.dtype.kind in "SU":
+        if isinstance(value, (list, tuple)):
+            _require_text(value)
+        array = np.array(value, object)  # NumPy's text of one width loses NULs at the end
     return array
 
 

@@ -37,10 +37,12 @@ class LoweringContext:
 class Pointwise:
     """One typed scalar body: `body(b, *elements, **attrs) → Expr` (or a tuple of them).
 
-    Inputs broadcast to the output's shape by NumPy's rule.
+    Inputs broadcast to the output's shape by NumPy's rule. `refuses(b, *elements) → Expr` is the
+    condition under which the reference raises, beside those of the body's divisions, if any.
     """
 
     body: Callable[..., Any]
+    refuses: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class Reduce:
       combine: (b, left, right) → tuple; associative, `left` comes from lower positions.
       finish: (b, accumulators, count, ctx) → tuple of outputs; `count` is the number of
         reduced elements, an int64.
+      undoes_broadcast: True if the axes are those that a broadcast from the output's shape to the
+        input's repeats, so that they depend on which sizes are one.
     """
 
     axes: Callable[[LoweringContext], tuple[int, ...]]
@@ -76,6 +80,7 @@ class Reduce:
     lift: Callable[..., tuple]
     combine: Callable[..., tuple]
     finish: Callable[..., tuple]
+    undoes_broadcast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,8 @@ class Scatter:
       combine: one of `add`, `sub`, `mul`, `div`, `min`, `max`, `set`.
       initial: ctx → the value of untouched places, where `base` is None.
       keep: (index, load, ctx) → condition under which the update counts, or None: all do.
+      skips_outside: True if an update whose place does not exist does not count; else it is an
+        error.
     """
 
     target: Callable[[tuple, Callable, LoweringContext], tuple]
@@ -161,6 +168,7 @@ class Scatter:
     base: int | None = None
     initial: Callable[[LoweringContext], Any] | None = None
     keep: Callable[[tuple, Callable, LoweringContext], Any] | None = None
+    skips_outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,11 +247,31 @@ class Region:
     bodies: tuple[str, ...]
 
 
+def _nothing(ctx: LoweringContext) -> tuple:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A named hand-written kernel of `graphflow/kernels/`."""
+    """A named hand-written kernel of `graphflow/kernels/`.
+
+    Its buffers are the inputs, the outputs, the scratch memory and, where there are unknowns, an
+    int64 vector to which it writes their values. Sizes in `ctx` may be symbols here.
+
+    Attributes:
+      kernel: its name.
+      sizes: ctx → the kernel's int64 parameters, as integers or sizes.
+      scratch: ctx → (element type, number of elements) of each piece of memory that it needs
+        while it runs.
+      unknowns: (number of the output, axis) of each size that depends on the inputs' values.
+      bounds: ctx → the largest value of each unknown; the outputs have memory for so much.
+    """
 
     kernel: str
+    sizes: Callable[[LoweringContext], tuple]
+    scratch: Callable[[LoweringContext], tuple] = _nothing
+    unknowns: tuple[tuple[int, int], ...] = ()
+    bounds: Callable[[LoweringContext], tuple] = _nothing
 
 
 @dataclass(frozen=True, slots=True)

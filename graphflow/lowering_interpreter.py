@@ -250,6 +250,8 @@ def _scatter(
     keep = np.ones(updates.shape, bool)
     if lowering.keep is not None:
         keep = np.broadcast_to(lowering.keep(grid, load, ctx), updates.shape)
+    if lowering.skips_outside:
+        keep = keep & _inside(target, out.shape, updates.shape)
     _in_range([t[keep] for t in target], out.shape, "Scatter")
     for place in np.ndindex(*updates.shape):
         if keep[place]:

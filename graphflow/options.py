@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from graphflow.errors import AttributeValueError
 
@@ -15,13 +18,19 @@ class Options:
     """Settings of a session.
 
     Attributes:
-      device: `"reference"` runs the NumPy executor; `"cpu"` compiles (in preview: what has no
-        kernel yet runs by its reference, and says so once); `"auto"` is the reference for now.
+      device: `"cpu"` compiles for the CPU; `"reference"` runs the NumPy executor, the definition
+        of every op; `"auto"` is the fastest that there is.
       silence: ids of warnings that are not given, such as `"graph-growth"`.
+      disable_passes: names of compiler passes that are left out; `gf.compiler_passes()` lists
+        them. A session refuses unknown names.
+      dump_passes: True prints every program that is compiled to standard error, at first and
+        after each pass that changed something; names print it after these passes only.
     """
 
     device: str = "auto"
     silence: frozenset[str] = field(default_factory=frozenset)
+    disable_passes: frozenset[str] = field(default_factory=frozenset)
+    dump_passes: bool | frozenset[str] = False
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -30,11 +39,60 @@ class Options:
                 f"{self.device!r}."
             )
         object.__setattr__(self, "silence", frozenset(self.silence))
+        object.__setattr__(self, "disable_passes", _names("disable_passes", self.disable_passes))
+        if not isinstance(self.dump_passes, bool):
+            object.__setattr__(self, "dump_passes", _names("dump_passes", self.dump_passes))
 
     @classmethod
     def from_environment(cls) -> Options:
-        """Defaults, with `GRAPHFLOW_DEVICE` and `GRAPHFLOW_SILENCE` (ids, comma-separated)."""
-        silence = os.environ.get("GRAPHFLOW_SILENCE", "")
+        """Defaults, with what the environment says.
+
+        `GRAPHFLOW_DEVICE`; `GRAPHFLOW_SILENCE` and `GRAPHFLOW_DISABLE_PASSES`, names between
+        commas; `GRAPHFLOW_DUMP_PASSES`, 1 or names.
+        """
+        dump = os.environ.get("GRAPHFLOW_DUMP_PASSES", "").strip()
         return cls(
             device=os.environ.get("GRAPHFLOW_DEVICE", "auto"),
-            silence=frozenset(filter(None, (s.strip() for s in silence.split(",")))))
+            silence=_listed("GRAPHFLOW_SILENCE"),
+            disable_passes=_listed("GRAPHFLOW_DISABLE_PASSES"),
+            dump_passes=dump == "1" if dump in ("", "0", "1") else _listed("GRAPHFLOW_DUMP_PASSES")
+        )
+
+
+def cache_folder() -> Path | None:
+    """Where compiled kernels are kept for other processes, or None for nowhere.
+
+    `GRAPHFLOW_CACHE=0` says nowhere, `GRAPHFLOW_CACHE_DIR` names the folder. Otherwise it is
+    `graphflow` in the user's folder for caches: `XDG_CACHE_HOME`, or what the system has; nowhere
+    if there is no home directory.
+    """
+    if os.environ.get("GRAPHFLOW_CACHE", "").strip() == "0":
+        return None
+    chosen = os.environ.get("GRAPHFLOW_CACHE_DIR", "").strip()
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    caches = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(caches):  # the specification: relative ones are to be ignored
+        caches = _system_caches()
+    return Path(caches, "graphflow") if os.path.isabs(caches) else None
+
+
+def _system_caches() -> str:
+    """The user's folder for caches, or nothing if there is no home directory."""
+    if sys.platform == "win32":
+        return os.environ.get("LOCALAPPDATA", "")
+    home = os.path.expanduser("~")
+    caches = "Library/Caches" if sys.platform == "darwin" else ".cache"
+    return os.path.join(home, caches) if os.path.isdir(home) else ""
+
+
+def _listed(variable: str) -> frozenset[str]:
+    """The names, between commas, that an environment variable holds."""
+    return frozenset(filter(None, (s.strip() for s in os.environ.get(variable, "").split(","))))
+
+
+def _names(setting: str, value: Iterable[str]) -> frozenset[str]:
+    if isinstance(value, str) or not all(isinstance(name, str) for name in value):
+        raise AttributeValueError(
+            f"Options: {setting} must be names of passes, such as ('algebra',), got {value!r}.")
+    return frozenset(value)

@@ -8,7 +8,7 @@ reference names, with operation, value and the line that built it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -43,6 +43,14 @@ class Store(Protocol):
 
     def writing(self) -> AbstractContextManager[None]: ...
 
+    def lend(
+        self, keys: Sequence[str], taken: Collection[int]
+    ) -> list[np.ndarray] | None: ...
+
+    def take(self, key: str) -> np.ndarray: ...
+
+    def give_back(self) -> None: ...
+
 
 class Absent:
     """Stands for the value of a variable that has none.
@@ -70,7 +78,17 @@ class _Step:
 
 
 class ReferenceExecutable:
-    """A Program prepared for the NumPy executor."""
+    """A Program prepared for the NumPy executor.
+
+    Attributes:
+      in_python: True: its nodes run in Python, and may ask for the session's state.
+    """
+
+    in_python = True
+
+    def complaints(self) -> list[str]:
+        """Nothing: that it runs by the reference has been said where it was chosen."""
+        return []
 
     def __init__(self, program: Program) -> None:
         self.program = program

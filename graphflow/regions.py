@@ -5,7 +5,7 @@ from __future__ import annotations
 from graphflow.dims import fresh, same
 from graphflow.errors import GraphError
 from graphflow.graph import Graph
-from graphflow.opdef import TensorType, lookup
+from graphflow.opdef import Infer, TensorType, lookup
 from graphflow.shapes import UNKNOWN_SHAPE, TensorShape
 from graphflow.tensor import Operation, Tensor
 
@@ -63,12 +63,15 @@ class RegionGraph(Graph):
     def stand_in(self, tensor: Tensor, name: str, shape: TensorShape | None = None) -> Tensor:
         """A leaf of this region that stands for an outer tensor (of another shape if given)."""
         kind = TensorType(tensor.dtype, tensor.shape if shape is None else shape)
-        with self.fresh_scopes(), self.name_scope(None):
-            inner = self.add_operation(
-                lookup("Capture"), (), {"type": kind, "handle": tensor.is_handle}, name,
-            ).outputs[0]
+        inner = self.leaf(kind, name, tensor.is_handle)
         inner._symbolic = tensor._symbolic if shape is None else None
         return inner
+
+    def leaf(self, kind: TensorType, name: str, handle: bool = False) -> Tensor:
+        """A leaf of this region: something that the operation around it binds to a value."""
+        with self.fresh_scopes(), self.name_scope(None):
+            return self.add_operation(
+                lookup("Capture"), (), {"type": kind, "handle": handle}, name).outputs[0]
 
     def own_operation(self, operation: Operation) -> Operation | None:
         if operation.graph is self:
@@ -97,6 +100,21 @@ def settled(before: TensorShape, after: TensorShape) -> TensorShape:
         return UNKNOWN_SHAPE
     return TensorShape.of(
         a if same(a, b) else fresh() for a, b in zip(before.sizes, after.sizes))
+
+
+def refresh_types(region: RegionGraph, changed: set[Tensor]) -> None:
+    """Infers again what depends on `changed`, tensors whose static shapes were narrowed."""
+    for op in region.get_operations():
+        if not any(t in changed for t in op.inputs):
+            continue
+        types = [TensorType(t.dtype, t.shape) for t in op.inputs]
+        site = str(op.site) if op.site else None
+        c = Infer(op.opdef, types, op.attrs, [t._symbolic for t in op.inputs], op.name, site)
+        for tensor, kind in zip(op.outputs, op.opdef.infer(c)):
+            before = tensor.shape
+            tensor.narrow(kind.shape)
+            if tensor.shape is not before:
+                changed.add(tensor)
 
 
 def outermost(tensor: Tensor) -> Tensor:

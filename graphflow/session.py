@@ -7,22 +7,23 @@ and relations of their sizes), and hands it to an executor.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphflow import errors
 from graphflow.defaults import default_graphs, default_sessions
-from graphflow.dims import Assumptions, assuming
+from graphflow.dims import Assumptions, Dim, assuming
 from graphflow.errors import ClosedSessionError, FeedError, OpError
 from graphflow.freeze import RunShapeError, freeze
 from graphflow.graph import Graph, get_default_graph
 from graphflow.opdef import TensorType
 from graphflow.ops.host_state import HostState, using_host_state
 from graphflow.options import Options
-from graphflow.program import Origin
+from graphflow.program import Origin, Program
 from graphflow.regions import find_operation
 from graphflow.runtime.bind import (
     bind_feeds,
@@ -30,12 +31,18 @@ from graphflow.runtime.bind import (
     feed_types,
     known_types,
     resolve_feed_key,
+    symbol_sizes,
 )
+from graphflow.runtime.calls import PreparedCall, call_key
 from graphflow.runtime.config import ConfigProto
 from graphflow.runtime.executables import Executable, make_executable
 from graphflow.runtime.fetch import FetchPlan
 from graphflow.runtime.store import VariableStore
 from graphflow.tensor import Operation, Tensor
+
+if TYPE_CHECKING:
+    from graphflow.codegen.memory_report import MemoryReport
+    from graphflow.runtime.explain import Explanation
 
 GROWING_RUNS = 10
 
@@ -69,7 +76,9 @@ class BaseSession:
         if config is not None and not isinstance(config, ConfigProto):
             raise errors.DTypeError(f"Session: config must be a gf.ConfigProto, got {config!r}.")
         options = options or Options.from_environment()
-        self.options = Options(device or options.device, options.silence)
+        self.options = replace(options, device=device or options.device)
+        if options.disable_passes or options.dump_passes:
+            _check_passes(options)
         self._graph = graph if graph is not None else get_default_graph()
         self._config = config
         self._store = VariableStore()
@@ -79,6 +88,7 @@ class BaseSession:
         self._compiling = threading.RLock()
         self._version = self._graph.version
         self._growing = 0
+        self._calls: dict[Any, PreparedCall] = {}
 
     # ---- properties -------------------------------------------------------------------------
 
@@ -116,19 +126,25 @@ class BaseSession:
         Raises FetchError, FeedError, ClosedSessionError; `errors.OpError`s of operations.
         """
         self._check_open()
-        plan = FetchPlan(self._graph, fetches)
+        if self._graph.version != self._version or self._growing:
+            self._watch_growth()
+        key = call_key(fetches, feed_dict)
+        call = self._calls.get(key)
+        if call is not None:
+            return self._call(call, list(feed_dict.values()) if feed_dict else [])
         feeds = bind_feeds(self._graph, feed_dict)
-        self._watch_growth()
-        return plan.rebuild(self._run(plan.tensors, plan.operations, feeds))
+        call = PreparedCall(FetchPlan(self._graph, fetches), list(feeds))
+        if key is not None and len(feeds) == len(key[1]):
+            self._calls[key] = call
+        return self._call(call, list(feeds.values()))
 
     def make_callable(
         self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False
     ) -> Callable[..., Any]:
         """A function of the values of `feed_list` (in order) that computes `fetches`."""
         self._check_open()
-        plan = FetchPlan(self._graph, fetches)
         keys = [resolve_feed_key(self._graph, k) for k in feed_list or ()]
-        tensors, operations = plan.tensors, plan.operations
+        prepared = PreparedCall(FetchPlan(self._graph, fetches), keys)
 
         def call(*values: Any, **options: Any) -> Any:
             self._check_open()
@@ -139,25 +155,22 @@ class BaseSession:
                     f"make_callable: the function takes {len(keys)} values "
                     f"({', '.join(k.name for k in keys)}), got {len(values)}."
                 )
-            feeds = {k: bind_value(k, v) for k, v in zip(keys, values)}
-            return plan.rebuild(self._run(tensors, operations, feeds))
+            return self._call(prepared, values)
 
         return call
 
-    def _run(
-        self,
-        tensors: Sequence[Tensor],
-        operations: Sequence[Operation],
-        feeds: dict[Tensor, np.ndarray],
-    ) -> list[Any]:
+    def _call(self, call: PreparedCall, values: Sequence[Any]) -> Any:
         try:
-            executable = self._executable(tensors, operations, feeds)
-            with using_host_state(self._host_state):
-                outputs = executable.run(list(feeds.values()), self._store)
+            executable, arrays = call.prepare(values, self._executable)
+            if executable.in_python:
+                with using_host_state(self._host_state):
+                    outputs = executable.run(arrays, self._store)
+            else:
+                outputs = executable.run(arrays, self._store)
         except OpError as error:
             self._attach_operation(error)
             raise
-        return [a[()] if a.ndim == 0 else a for a in outputs]
+        return call.plan.rebuild([a[()] if a.ndim == 0 else a for a in outputs])
 
     def _attach_operation(self, error: OpError) -> None:
         origin = error.op
@@ -165,13 +178,9 @@ class BaseSession:
             error._op = find_operation(self._graph, origin.name, origin.site)
             error._node_def = error._op.node_def if error._op is not None else None
 
-    def _executable(
-        self,
-        tensors: Sequence[Tensor],
-        operations: Sequence[Operation],
-        feeds: dict[Tensor, np.ndarray],
-    ) -> Executable:
-        types, sizes = feed_types(feeds)
+    def _executable(self, call: PreparedCall, arrays: Sequence[np.ndarray]) -> Executable:
+        tensors, operations = call.tensors, call.operations
+        types, sizes = feed_types(dict(zip(call.keys, arrays)))
         key = (tuple(tensors), tuple(operations),
                tuple((t, kind.shape.rank, t.shape) for t, kind in types.items()))
         variant = self._find_variant(key, sizes)
@@ -196,18 +205,80 @@ class BaseSession:
         types: dict[Tensor, TensorType],
         sizes: dict[str, int],
     ) -> _Variant:
+        assumptions, program = self._freeze(tensors, operations, types, sizes)
+        with assuming(assumptions):
+            return _Variant(assumptions, make_executable(program, self.options))
+
+    def _freeze(
+        self,
+        tensors: Sequence[Tensor],
+        operations: Sequence[Operation],
+        types: dict[Tensor, TensorType],
+        sizes: dict[str, int],
+    ) -> tuple[Assumptions, Program]:
         assumptions = Assumptions(sizes)
         with assuming(assumptions):
             try:
                 program = freeze(tensors, operations, types)
-                ones = dict.fromkeys(assumptions.ones(), 1)
-                if ones:  # sizes of one that broadcast: known from here on
-                    program = freeze(tensors, operations, known_types(types, ones))
+                known: dict[str, Dim] = {}
+                while known != (found := assumptions.known()):
+                    # Sizes that must be equal, or that are one and broadcast: known everywhere.
+                    known = found
+                    program = freeze(tensors, operations, known_types(types, known))
             except RunShapeError:
                 # Once more with numbers for symbols: the message then shows what was fed.
                 freeze(tensors, operations, known_types(types, sizes))
                 raise
-            return _Variant(assumptions, make_executable(program, self.options))
+        return assumptions, program
+
+    # ---- seeing the compiler ----------------------------------------------------------------
+
+    def explain(
+        self, fetches: Any, feed_dict: Any = None, *, ir: bool = False, llvm: bool = False,
+        assembly: bool = False, passes: Collection[str] | None = None,
+    ) -> Explanation:
+        """What the compiler makes of `run(fetches, feed_dict)`, to be printed. Nothing is run.
+
+        The program, what each pass changes, the kernels with the bytes and operations of these
+        feeds' sizes, host steps and why they are, the memory plan. The attributes of the result
+        hold the same as data.
+        ir, llvm, assembly: adds the loop IR, LLVM IR and assembly of each kernel.
+        passes: names of the passes whose changes are printed; all of them if None.
+        Raises what `run` raises for wrong fetches and feeds; AttributeValueError for a name that
+        is no pass.
+        """
+        from graphflow.runtime.explain import explain
+
+        assumptions, program, numbers = self._frozen(fetches, feed_dict)
+        with assuming(assumptions):
+            return explain(program, numbers, disabled=self.options.disable_passes, ir=ir,
+                           llvm=llvm, assembly=assembly, passes=passes)
+
+    def memory_report(self, fetches: Any, feed_dict: Any = None) -> MemoryReport:
+        """Where the memory of `run(fetches, feed_dict)` goes, to be printed. Nothing is run.
+
+        The peak of the arena and the values alive then, with operations and lines; the bytes of
+        variables, outputs and the rest. The attributes of the result hold the same as data.
+        Raises what `run` raises for wrong fetches and feeds.
+        """
+        from graphflow.runtime.explain import report_memory
+
+        assumptions, program, numbers = self._frozen(fetches, feed_dict)
+        with assuming(assumptions):
+            return report_memory(program, numbers, self.options.disable_passes)
+
+    def _frozen(
+        self, fetches: Any, feed_dict: Any
+    ) -> tuple[Assumptions, Program, dict[str, int]]:
+        """The Program of a run, with the sizes that are known before it."""
+        self._check_open()
+        plan = FetchPlan(self._graph, fetches)
+        types, sizes = feed_types(bind_feeds(self._graph, feed_dict))
+        assumptions, program = self._freeze(plan.tensors, plan.operations, types, sizes)
+        stored = self._store.read(dict.fromkeys(program.reads))
+        return assumptions, program, sizes | symbol_sizes(
+            (program.reads[key].shape, array.shape) for key, array in stored.items()
+            if array is not None)
 
     # ---- variables --------------------------------------------------------------------------
 
@@ -227,6 +298,7 @@ class BaseSession:
         """Ends the session; its variables are forgotten."""
         self._closed = True
         self._variants.clear()
+        self._calls.clear()
         self._store.clear()
 
     def _check_open(self) -> None:
@@ -257,6 +329,15 @@ class BaseSession:
     def list_devices(self) -> list[str]:
         """The names of the devices that this session can use."""
         return ["/device:CPU:0"]
+
+
+def _check_passes(options: Options) -> None:
+    """Raises AttributeValueError if the options name passes that do not exist."""
+    from graphflow.passes.pipeline import check_disabled_passes, check_pass_names
+
+    check_disabled_passes(options.disable_passes)
+    if not isinstance(options.dump_passes, bool):
+        check_pass_names(options.dump_passes, "Options: dump_passes")
 
 
 class Session(BaseSession):

@@ -1,13 +1,18 @@
-"""Sites: the line of the user's file that built a node, graphflow's own frames left out."""
+"""Sites: the line of the user's file that built a node, graphflow's own frames left out.
+
+Also when graphflow's files were loaded: this module is imported before those that make code.
+"""
 
 from __future__ import annotations
 
 import functools
 import os
 import sys
+import time
 from types import FrameType
 from typing import NamedTuple
 
+LOADED_AT = time.time_ns()
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _own_files: dict[str, bool] = {}
 

@@ -56,12 +56,16 @@ _COMPLEX_NAMES: dict[str, np.dtype] = {dtype.name: dtype for dtype in _PARTS_OF}
 # --- atomic writes ----------------------------------------------------------------------------
 
 
-def write_atomic(path: PathLike, data: bytes | Callable[[BinaryIO], Any]) -> None:
+def write_atomic(
+    path: PathLike, data: bytes | Callable[[BinaryIO], Any], durable: bool = True
+) -> None:
     """Replaces the file at `path` with `data`, as a whole and durably.
 
     Args:
       path: a symbolic link is followed; the directory must exist.
       data: the contents, or a function that writes them to the open binary file that it gets.
+      durable: False for files that can be made again and carry a checksum: nothing is synced, so
+        that a power failure may damage them, and leftovers stay until `remove_leftovers`.
 
     The contents go to a temporary file in the same directory, are synced to disk, and take the
     name in one step; then the directory is synced. If anything raises, the temporary file is
@@ -71,16 +75,19 @@ def write_atomic(path: PathLike, data: bytes | Callable[[BinaryIO], Any]) -> Non
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise _error(NotFoundError, path, f"its directory {target.parent} does not exist")
-    _remove_leftovers(target)
+    if durable:
+        _remove_leftovers(target)
     with _temporary(target) as (name, file):
         if callable(data):
             data(file)
         else:
             file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
         os.replace(name, target)
-    _sync_directory(target.parent)
+    if durable:
+        _sync_directory(target.parent)
 
 
 @contextmanager

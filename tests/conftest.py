@@ -1,9 +1,34 @@
-"""Property tests draw the same examples in every CI run; elsewhere they explore."""
+"""Settings of all tests.
 
+Property tests draw the same examples in every CI run; elsewhere they explore. Compiled kernels
+are kept in a folder of this test run, which its worker processes share: nothing is written to the
+home directory. `GRAPHFLOW_CACHE_DIR` names another folder, which stays.
+"""
+
+from __future__ import annotations
+
+import atexit
 import os
+import shutil
+import tempfile
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+if "GRAPHFLOW_CACHE_DIR" not in os.environ:  # workers find what the first process has set
+    _folder = os.environ["GRAPHFLOW_CACHE_DIR"] = tempfile.mkdtemp(prefix="graphflow-tests-")
+    _owner = os.getpid()
+
+    @atexit.register
+    def _remove() -> None:
+        if os.getpid() == _owner:  # not in forked children
+            shutil.rmtree(_folder, ignore_errors=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--full`: every element type in the contract of compiled ops."""
+    parser.addoption("--full", action="store_true", help="test every element type compiled")

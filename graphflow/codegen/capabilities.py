@@ -11,12 +11,15 @@ from graphflow.loop_ir import b
 from graphflow.loop_ir.approximations import expand
 from graphflow.loop_ir.expr import Expr, walk
 from graphflow.loop_ir.nest import Begin, Fold, Loop, Statement, Store, Update
+from graphflow.loop_ir.split_complex import basic_parts
 from graphflow.lowering import (
     Contraction,
+    Cumulative,
     Gather,
     Generate,
     Join,
     Leaf,
+    Library,
     Pointwise,
     Reduce,
     Scatter,
@@ -28,8 +31,8 @@ from graphflow.program import Node
 
 LEAVES = {"load", "accumulator", "index", "size", "const", "arg"}
 CHEAP_OPS = 6
-KERNEL_KINDS = (Pointwise, Generate, View, Gather, Reduce, Contraction, Window, Join, Scatter,
-                Sizes)
+KERNEL_KINDS = (Pointwise, Generate, View, Gather, Reduce, Cumulative, Contraction, Window, Join,
+                Scatter, Sizes, Library)
 
 
 class Capabilities:
@@ -54,7 +57,7 @@ class Capabilities:
         if not isinstance(lowering, KERNEL_KINDS):
             return f"{type(lowering).__name__} ops have no kernel"
         for value in (*node.inputs, *node.outputs):
-            if value.dtype.is_complex or value.dtype.is_string:
+            if value.dtype.is_string:
                 return f"{value.dtype.name} is not compiled yet"
             if value.shape.rank is None:
                 return "its rank is not known"
@@ -73,7 +76,7 @@ class Capabilities:
         elements = Elements(lambda v: v not in node.outputs)
         if isinstance(lowering, (Pointwise, Generate, View, Gather)):
             index = tuple(b.index(k) for k in range(len(node.outputs[0].shape.sizes)))
-            return [expand(elements.computed(v, index)) for v in node.outputs]
+            return basic_parts(*(elements.computed(v, index) for v in node.outputs))
         if isinstance(lowering, (Reduce, Window)):
             ctx = elements.context(node)
             x = b.index(0)
@@ -84,7 +87,14 @@ class Capabilities:
             merged = lowering.combine(b, lifted, lifted)
             finish = lowering.finish(b, tuple(lifted), x, ctx)
             finish = finish if isinstance(finish, tuple) else (finish,)
-            return [expand(x) for x in (*init, *lifted, *merged, *finish)]
+            return basic_parts(*init, *lifted, *merged, *finish)
+        if isinstance(lowering, Cumulative):
+            init = lowering.init(b, elements.context(node))
+            here = tuple(
+                b.cast(elements.element(v, tuple(b.index(0) for _ in v.shape.sizes)), x.dtype)
+                for v, x in zip(node.inputs, init))
+            merged = lowering.combine(b, here, here)
+            return basic_parts(*init, *merged, b.cast(merged[-1], node.outputs[0].dtype))
         return []
 
     def cheap(self, node: Node) -> bool:
@@ -95,10 +105,11 @@ class Capabilities:
                 args = [b.arg(i, v.dtype) for i, v in enumerate(node.inputs)]
                 made = lowering.body(b, *args, **node.attrs)
                 made = made if isinstance(made, tuple) else (made,)
-                ops = [n for n in walk(*map(expand, made)) if n.op not in LEAVES]
+                ops = [n for n in walk(*basic_parts(*made)) if n.op not in LEAVES]
                 self._cheap[node] = len(ops) <= CHEAP_OPS and len(node.inputs) <= 1
             else:
-                self._cheap[node] = isinstance(lowering, View) and lowering.fill is None
+                self._cheap[node] = isinstance(lowering, Sizes) or (
+                    isinstance(lowering, View) and lowering.fill is None)
         return self._cheap[node]
 
     def expanded(self, body: tuple[Statement, ...]) -> tuple[Statement, ...]:

@@ -5,7 +5,8 @@ only finds out that something was wrong. The word is one int64 that all checks o
 0, or 1 after a bad value. Who looks at it repeats the run by the reference, which words the error.
 
 Checked are indices that an op loads (Gather, Scatter), integer operands for which an elementwise
-op has no result (zero divisors and negative exponents), and scalars that a Generate op refuses.
+op has no result (zero divisors and negative exponents), and what Pointwise and Generate ops say
+that they refuse.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphflow.codegen.elements import Elements, Index, int64
+from graphflow.codegen.ranges import Ranges, surely_inside
 from graphflow.dims import Dim
 from graphflow.dtypes import int32
 from graphflow.dtypes import int64 as int64_dtype
 from graphflow.loop_ir import b
 from graphflow.loop_ir.expr import Expr, walk
+from graphflow.loop_ir.index_arithmetic import simplified
 from graphflow.loop_ir.nest import Begin, Fold, Loop, Statement, Store, accumulator
 from graphflow.lowering import Gather, Generate, Pointwise, Scatter
 from graphflow.opdef import TensorType, lookup
@@ -92,15 +95,17 @@ def _bad_gather(e: Elements, node: Node, lowering: Gather, index: Index) -> Expr
     ctx = e.context(node)
     loaded = _loaded_axes(lowering.source(index, _marker, ctx))
     source = lowering.source(index, e.loader(node), ctx)
-    return _outside(e, source, node.inputs[0], loaded)
+    return _outside(e, source, node.inputs[0], loaded,
+                    dict(zip(index, node.outputs[0].shape.sizes)))
 
 
 def _bad_scatter(e: Elements, node: Node, lowering: Scatter, index: Index) -> Expr | None:
     ctx = e.context(node)
     loaded = _loaded_axes(lowering.target(index, _marker, ctx))
     target = lowering.target(index, e.loader(node), ctx)
-    bad = _outside(e, target, node.outputs[0], loaded)
     updates = node.inputs[lowering.updates]
+    bad = None if lowering.skips_outside else _outside(
+        e, target, node.outputs[0], loaded, dict(zip(index, updates.shape.sizes)))
     if lowering.combine == "div" and updates.dtype.is_integer:
         bad = _either(bad, b.eq(e.element(updates, index), 0))
     if bad is None or lowering.keep is None:
@@ -118,12 +123,15 @@ def _loaded_axes(index: Sequence[object]) -> list[int]:
             if isinstance(i, Expr) and any(n.op == "arg" for n in walk(i))]
 
 
-def _outside(e: Elements, index: Sequence[object], value: Value, axes: list[int]) -> Expr | None:
+def _outside(
+    e: Elements, index: Sequence[object], value: Value, axes: list[int], ranges: Ranges
+) -> Expr | None:
+    """The condition that an index leaves one of the axes; None if it surely does not."""
     bad: Expr | None = None
     for axis in axes:
-        i = int64(index[axis])
-        size = e.size(value.shape.sizes[axis])
-        bad = _either(bad, b.logical_or(b.lt(i, 0), b.ge(i, size)))
+        i, dim = simplified(int64(index[axis])), value.shape.sizes[axis]
+        if not surely_inside(i, dim, ranges, e.size):
+            bad = _either(bad, b.logical_or(b.lt(i, 0), b.ge(i, e.size(dim))))
     return bad
 
 
@@ -139,6 +147,8 @@ def _bad_operand(e: Elements, node: Node, lowering: Pointwise, index: Index) -> 
         condition = _refusal(scalar)
         if condition is not None:
             bad = _either(bad, condition)
+    if lowering.refuses is not None:
+        bad = _either(bad, lowering.refuses(b, *arguments))
     if bad is None:
         return None
     elements = [e.element(v, e.broadcast(index, v)) for v in node.inputs]

@@ -1,33 +1,39 @@
-"""Kernels become machine code: one Numba code library per batch, kept in the process by hash.
+"""Kernels become machine code: one object each, kept in the process and on disk by hash.
 
-Input: kernels. Output: their entry addresses. A kernel is named by the hash of its canonical
-text, so that equal kernels are compiled once. After a compile the object's undefined symbols
-must be on an allow-list: nothing but memory moves. (Numba's library is steered through members
-that it does not document; the versions that this works with are those that the tests run on.)
+Input: kernels, of loop IR or hand-written. Output: their entry addresses. A kernel is named by the
+hash of its canonical text, so that equal kernels are compiled once. Numba has the compiler: its
+target machine makes the objects, its front end reads the hand-written kernels. Where all kernels
+are on disk it is not imported. (Numba's code libraries are steered through members that it does
+not document; the versions that this works with are those that the tests run on.)
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from typing import Any
 
 from llvmlite import binding, ir
 
-from graphflow.codegen.cpu.emit import emit_kernel
-from graphflow.codegen.objects import undefined_symbols
+from graphflow.codegen.cache import KernelStore, open_store
+from graphflow.codegen.library import LibraryKernel, library_text
+from graphflow.codegen.link import link
 from graphflow.errors import ProgramError
 from graphflow.loop_ir.nest import Kernel, kernel_text, verify_kernel
 
-ALLOWED_SYMBOLS = frozenset({"memcpy", "memset", "memmove"})
+Maker = Callable[[], bytes]
+Emitter = Callable[[ir.Module, str], None]
 
 
-def kernel_name(kernel: Kernel) -> str:
+def kernel_name(kernel: Kernel | LibraryKernel) -> str:
     """`gf_` and the hash of the kernel's canonical text."""
-    return "gf_" + hashlib.sha256(kernel_text(kernel).encode()).hexdigest()[:24]
+    text = library_text(kernel) if isinstance(kernel, LibraryKernel) else kernel_text(kernel)
+    return "gf_" + hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
+@cache
 def vector_bytes() -> int:
     """The width of this machine's vector registers in bytes."""
     features = binding.get_host_cpu_features()
@@ -50,82 +56,167 @@ def missing_features() -> list[str]:
 class KernelCache:
     """Compiled kernels of this process.
 
+    Args:
+      open_store: gives the store on disk that kernels are shared with other processes by, or None.
+
     Attributes:
       compiled: how many kernels were compiled so far.
+      loaded: how many kernels came from the disk.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, open_store: Callable[[], KernelStore | None] = lambda: None) -> None:
         self._addresses: dict[str, int] = {}
-        self._libraries: list[Any] = []
+        self._store = cache(open_store)
         self._lock = threading.Lock()
-        self.compiled = 0
+        self.compiled = self.loaded = 0
 
-    def addresses(self, kernels: Iterable[Kernel]) -> list[int]:
-        """Entry addresses; kernels that are not there yet are compiled together."""
+    def addresses(self, kernels: Iterable[Kernel | LibraryKernel]) -> list[int]:
+        """Entry addresses; kernels that are not there yet are loaded or compiled together."""
         named = [(kernel_name(k), k) for k in kernels]
         with self._lock:
-            missing = {n: k for n, k in named if n not in self._addresses}
+            missing = {n: partial(kernel_object, n, k)
+                       for n, k in named if n not in self._addresses}
             if missing:
-                self._compile(missing)
+                compiled = self._add(missing)
+                self.compiled += compiled
+                self.loaded += len(missing) - compiled
             return [self._addresses[n] for n, _ in named]
 
-    def _compile(self, kernels: dict[str, Kernel]) -> None:
-        from numba.core.compiler_lock import global_compiler_lock
-        from numba.core.registry import cpu_target
+    def function(self, name: str, emit: Emitter) -> int:
+        """The address of a function of graphflow's own, which `emit(module, name)` writes."""
+        with self._lock:
+            if name not in self._addresses:
+                self._add({name: partial(_function_object, name, emit)})
+            return self._addresses[name]
 
-        for kernel in kernels.values():
-            verify_kernel(kernel)
-        codegen = cpu_target.target_context.codegen()
-        with global_compiler_lock:
-            library = _new_library(codegen, f"graphflow_{len(self._libraries)}")
-            module = library.create_ir_module("kernels")
-            width = vector_bytes()
-            for name, kernel in kernels.items():
-                function = emit_kernel(module, name, kernel, width)
-                function.attributes.add("nounwind")
-            library.add_ir_module(module)
-            library.finalize()
-            check_symbols(undefined_symbols(library._get_compiled_object()))
-            self._libraries.append(library)
-            for name in kernels:
-                self._addresses[name] = library.get_pointer_to_function(name)
-        self.compiled += len(kernels)
+    def _add(self, makers: Mapping[str, Maker]) -> int:
+        """Gets addresses by the objects on disk, or those that are made; returns how many were."""
+        store = self._store()
+        found = _linked_from(store, makers) if store is not None else {}
+        made = {name: make() for name, make in makers.items() if name not in found}
+        if made:
+            found |= link(made)
+            if store is not None and _compiles_for_this_machine():
+                store.write(made)
+        self._addresses |= found
+        return len(made)
 
 
-CACHE = KernelCache()
+def _linked_from(store: KernelStore, names: Iterable[str]) -> dict[str, int]:
+    """The addresses of what is on disk and can be linked."""
+    read = {name: store.read(name) for name in names}
+    objects = {name: data for name, data in read.items() if data is not None}
+    try:
+        return link(objects) if objects else {}
+    except ProgramError:
+        return {}  # they are compiled anew and replaced
 
 
-def _new_library(codegen: Any, name: str) -> Any:
-    """A Numba code library that keeps its object and runs few passes.
+CACHE = KernelCache(lambda: open_store((f"vectors of {vector_bytes()} bytes",)))
+
+
+# ---- compiling ----------------------------------------------------------------------------------
+
+
+def kernel_object(name: str, kernel: Kernel | LibraryKernel) -> bytes:
+    """An object that defines a kernel under a name, compiled for this machine."""
+    return _codegen()._tm.emit_object(_compiled_module(name, kernel))
+
+
+def llvm_text(kernel: Kernel | LibraryKernel) -> str:
+    """The LLVM IR of one kernel: as emitted; of a hand-written one, as Numba made it."""
+    if isinstance(kernel, LibraryKernel):
+        return str(_compiled_module(kernel_name(kernel), kernel))
+    module = ir.Module("kernel")
+    _emit(module, kernel_name(kernel), kernel)
+    return str(module)
+
+
+def assembly_text(kernel: Kernel | LibraryKernel) -> str:
+    """The assembly of one kernel for this machine, compiled anew for the purpose."""
+    return str(_codegen()._tm.emit_assembly(_compiled_module(kernel_name(kernel), kernel)))
+
+
+def _codegen() -> Any:
+    """Numba's code generator for this machine."""
+    from numba.core.registry import cpu_target
+
+    return cpu_target.target_context.codegen()
+
+
+def _compiles_for_this_machine() -> bool:
+    """False if Numba's settings make it compile for another processor, or with less care."""
+    import numba.core.config
+
+    config: Any = numba.core.config  # no annotations
+    features = binding.get_host_cpu_features().flatten()
+    _, processor, enabled = _codegen().magic_tuple()
+    return config.OPT == 3 and (processor, enabled) == (binding.get_host_cpu_name(), features)
+
+
+def _compiled_module(name: str, kernel: Kernel | LibraryKernel) -> Any:
+    """The optimised LLVM module of a kernel, whose entry has a name."""
+    if isinstance(kernel, LibraryKernel):
+        return _library_module(name, kernel)
+    verify_kernel(kernel)
+    return _emitted_module(name, partial(_emit, kernel=kernel))
+
+
+def _emit(module: ir.Module, name: str, kernel: Kernel) -> None:
+    from graphflow.codegen.cpu.emit import emit_kernel
+
+    emit_kernel(module, name, kernel, vector_bytes()).attributes.add("nounwind")
+
+
+def _function_object(name: str, emit: Emitter) -> bytes:
+    return _codegen()._tm.emit_object(_emitted_module(name, emit))
+
+
+def _emitted_module(name: str, emit: Emitter) -> Any:
+    """The optimised LLVM module of a function that `emit(module, name)` writes."""
+    from numba.core.compiler_lock import global_compiler_lock
+
+    codegen = _codegen()
+    module = codegen._create_empty_module("kernel")
+    emit(module, name)
+    with global_compiler_lock:
+        parsed = binding.parse_assembly(str(module))
+        _finish(codegen, parsed, name)
+        return parsed
+
+
+def _library_module(name: str, kernel: LibraryKernel) -> Any:
+    """What a Numba code library has gathered; the library itself is not made executable."""
+    from numba.core.compiler_lock import global_compiler_lock
+
+    from graphflow.codegen.cpu.library import add_library_kernel
+
+    def set_layout(module: Any) -> None:
+        module.data_layout = codegen._data_layout
+
+    codegen = _codegen()
+    with global_compiler_lock:
+        library = codegen.create_library(name)
+        library._optimize_functions = set_layout
+        library._optimize_final_module = library._finalize_final_module = lambda: None
+        add_library_kernel(library, name, kernel)
+        library.finalize()
+        _finish(codegen, library._final_module, name)
+        return library._final_module
+
+
+def _finish(codegen: Any, module: Any, name: str) -> None:
+    """Optimises the functions of a module, and hides all but the entry.
 
     Kernels come as finished vector code: what pays is hoisting and common sub-expressions inside
     each function. Numba's passes over the module, its inlining and vectorisers, double the time
     and change nothing.
     """
-    library = codegen.create_library(name)
-    library.enable_object_caching()
-
-    def optimise_functions(module: Any) -> None:
-        module.data_layout = codegen._data_layout
-        passes = codegen._pass_builder(opt=2, loop_vectorize=False, slp_vectorize=False)
-        for function in module.functions:
-            if not function.is_declaration:
-                passes.getFunctionPassManager().run(function, passes)
-
-    library._optimize_functions = optimise_functions
-    library._optimize_final_module = lambda: None
-    return library
-
-
-def llvm_text(kernel: Kernel) -> str:
-    """The LLVM IR of one kernel, as emitted."""
-    module = ir.Module("kernel")
-    emit_kernel(module, kernel_name(kernel), kernel, vector_bytes())
-    return str(module)
-
-
-def check_symbols(names: Iterable[str]) -> None:
-    """Raises ProgramError if an object needs symbols that are not on the allow-list."""
-    foreign = set(names) - ALLOWED_SYMBOLS
-    if foreign:
-        raise ProgramError(f"An object needs foreign symbols: {', '.join(sorted(foreign))}.")
+    module.data_layout = codegen._data_layout
+    module.verify()
+    passes = codegen._pass_builder(opt=2, loop_vectorize=False, slp_vectorize=False)
+    for function in module.functions:
+        if not function.is_declaration:
+            passes.getFunctionPassManager().run(function, passes)
+            if function.name != name:
+                function.linkage = "internal"

@@ -1,8 +1,14 @@
-"""The native dispatcher: binds arrays, then walks a table of kernel calls.
+"""The native dispatcher: walks a table of rows, each a kernel call or a step of control flow.
 
-Its one argument is the address of a table of int64 words (`WORDS` names them). Arrays are bound
-by the addresses of their Python objects: NumPy's C interface fixes that an array object holds the
-pointer to its elements right behind the object header. It is compiled once a process.
+A row is four int64 words: a code, or the address of a kernel, and three operands. A pointer cell
+is a place in memory that holds the address of a value's elements; operands named `cell` are
+addresses of cells. The state (`STATE` names its words) says where to go on. The dispatcher is
+compiled like a kernel; it releases the interpreter lock while it runs.
+
+It returns the number of the row at which it stopped: a `STOP`, a `KEEP` whose history is full
+(tried again when entered anew), a `BACK` when the budget is spent or a check found a bad value,
+or a `TEST` of that. Python then does what is to be done, and enters again; so Ctrl-C works inside
+loops.
 """
 
 from __future__ import annotations
@@ -15,82 +21,171 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from graphflow.codegen.compile import CACHE
 from graphflow.errors import ProgramError
 
 _I8P = ir.IntType(8).as_pointer()
 _I64 = ir.IntType(64)
+_P64 = _I64.as_pointer()
 
-# bound: how many (object, pointer) pairs of numbers stand at `pairs`; for each, pointers[pointer]
-# becomes the address of the elements of the array object objects[object]. count: how many calls
-# kernels[r](pointers + buffer_at[r], sizes + size_at[r]) are made after that.
-WORDS = ("bound", "pairs", "objects", "pointers", "count", "kernels", "buffer_at", "size_at",
-         "sizes")
+# Codes of rows; every other code is the address of a kernel.
+STOP = 0    # returns
+BIND = 1    # (address of an array object's address, cell): the cell gets the array's elements
+COPY = 2    # (cell to, cell from, bytes)
+UNLESS = 3  # (cell of a bool, row): goes on there if it is false
+JUMP = 4    # (–, row)
+BACK = 5    # (–, row, cost): the same, backwards
+KEEP = 6    # (history, cell, bytes): history = (object's address, capacity, cell of the count)
+SET = 7     # (cell of an int64, –, value)
+ADD = 8     # (cell of an int64, –, value)
+TEST = 9    # returns if a check has found a bad value
+CODES = 10
+
+ROW_WORDS = 4
+STATE = ("row", "budget", "rows", "status")
 OBJECT_HEADER = object.__basicsize__
 
 
-def _emit(module: ir.Module, name: str) -> None:
-    kind = ir.FunctionType(ir.VoidType(), [_I64.as_pointer()])
-    function = ir.Function(module, kind, name)
-    b = ir.IRBuilder(function.append_basic_block("entry"))
-    words = {word: b.load(b.gep(function.args[0], [ir.Constant(_I64, i)]))
-             for i, word in enumerate(WORDS)}
-    tables = {word: b.inttoptr(words[word], _I64.as_pointer())
-              for word in WORDS if word not in ("bound", "count")}
+class _Emitter:
+    """Writes the dispatcher's code."""
 
-    def number(word: str, index: Any) -> Any:
-        return b.load(b.gep(tables[word], [index]))
+    def __init__(self, module: ir.Module, name: str) -> None:
+        self.module = module
+        self.function = ir.Function(module, ir.FunctionType(_I64, [_P64]), name)
+        self.b = b = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self.state = {word: b.gep(self.function.args[0], [ir.Constant(_I64, i)])
+                      for i, word in enumerate(STATE)}
+        self.row_at = b.alloca(_I64)
+        b.store(b.load(self.state["row"]), self.row_at)
+        self.table = b.inttoptr(b.load(self.state["rows"]), _P64)
+        self.head = self.function.append_basic_block("head")
+        b.branch(self.head)
 
-    def bind(pair: Any) -> None:
-        first = b.mul(pair, ir.Constant(_I64, 2))
-        which = number("pairs", first)
-        place = number("pairs", b.add(first, ir.Constant(_I64, 1)))
-        field = b.add(number("objects", which), ir.Constant(_I64, OBJECT_HEADER))
-        elements = b.load(b.inttoptr(field, _I64.as_pointer()))
-        b.store(elements, b.gep(tables["pointers"], [place]))
+    def emit(self) -> None:
+        """The loop over the rows."""
+        b = self.b
+        b.position_at_end(self.head)
+        self.row = b.load(self.row_at)
+        first = b.mul(self.row, ir.Constant(_I64, ROW_WORDS))
+        words = [b.load(b.gep(self.table, [b.add(first, ir.Constant(_I64, k))]))
+                 for k in range(ROW_WORDS)]
+        code, self.operands = words[0], words[1:]
+        call = self.function.append_basic_block("call")
+        switch = b.switch(code, call)
+        b.position_at_end(call)
+        kernel = ir.FunctionType(ir.VoidType(), [_I8P.as_pointer(), _P64]).as_pointer()
+        b.call(b.inttoptr(code, kernel),
+               [b.inttoptr(self.operands[0], _I8P.as_pointer()), self.pointer(1)])
+        self.go_on()
+        turns = {STOP: self._stop, BIND: self._bind, COPY: self._copy, UNLESS: self._unless,
+                 JUMP: self._jump, BACK: self._back, KEEP: self._keep, SET: self._set,
+                 ADD: self._add, TEST: self._test}
+        for number, turn in turns.items():
+            block = self.function.append_basic_block(turn.__name__)
+            switch.add_case(ir.Constant(_I64, number), block)
+            b.position_at_end(block)
+            turn()
 
-    def call(row: Any) -> None:
-        kernel = ir.FunctionType(ir.VoidType(), [_I8P.as_pointer(), _I64.as_pointer()])
-        target = b.inttoptr(number("kernels", row), kernel.as_pointer())
-        buffers = b.gep(tables["pointers"], [number("buffer_at", row)])
-        b.call(target, [b.bitcast(buffers, _I8P.as_pointer()),
-                        b.gep(tables["sizes"], [number("size_at", row)])])
+    def pointer(self, k: int, kind: Any = _P64) -> Any:
+        """Operand `k` as an address."""
+        return self.b.inttoptr(self.operands[k], kind)
 
-    _counted(b, words["bound"], bind)
-    _counted(b, words["count"], call)
-    b.ret_void()
+    def elements(self, k: int, kind: Any = _P64) -> Any:
+        """What the cell in operand `k` points to."""
+        return self.b.inttoptr(self.b.load(self.pointer(k)), kind)
 
+    def go_on(self, row: Any = None) -> None:
+        """To `row`, or to the next one."""
+        b = self.b
+        b.store(b.add(self.row, ir.Constant(_I64, 1)) if row is None else row, self.row_at)
+        b.branch(self.head)
 
-def _counted(b: ir.IRBuilder, count: Any, turn: Callable[[Any], None]) -> None:
-    """for index in range(count): turn(index)."""
-    before = b.block
-    loop, after = b.append_basic_block("loop"), b.append_basic_block("after")
-    b.cbranch(b.icmp_signed(">", count, ir.Constant(_I64, 0)), loop, after)
-    b.position_at_end(loop)
-    index = b.phi(_I64)
-    index.add_incoming(ir.Constant(_I64, 0), before)
-    turn(index)
-    following = b.add(index, ir.Constant(_I64, 1))
-    index.add_incoming(following, b.block)
-    b.cbranch(b.icmp_signed("<", following, count), loop, after)
-    b.position_at_end(after)
+    def leave(self, resume: Any) -> None:
+        """Returns this row's number; the next entry starts at `resume`."""
+        self.b.store(resume, self.state["row"])
+        self.b.ret(self.row)
+
+    def _stop(self) -> None:
+        self.leave(self.b.add(self.row, ir.Constant(_I64, 1)))
+
+    def _array(self, address: Any) -> Any:
+        """The address of the elements of the array object whose address lies at `address`.
+
+        NumPy's C interface fixes that an array object holds it right behind the object header.
+        """
+        b = self.b
+        field = b.add(b.load(address), ir.Constant(_I64, OBJECT_HEADER))
+        return b.load(b.inttoptr(field, _P64))
+
+    def _bind(self) -> None:
+        self.b.store(self._array(self.pointer(0)), self.pointer(1))
+        self.go_on()
+
+    def _move(self, target: Any, source: Any, size: Any) -> None:
+        move = self.module.declare_intrinsic("llvm.memmove", [_I8P, _I8P, _I64])
+        self.b.call(move, [target, source, size, ir.Constant(ir.IntType(1), 0)])
+
+    def _copy(self) -> None:
+        self._move(self.elements(0, _I8P), self.elements(1, _I8P), self.operands[2])
+        self.go_on()
+
+    def _unless(self) -> None:
+        b = self.b
+        holds = b.icmp_unsigned("!=", b.load(self.elements(0, _I8P)),
+                                ir.Constant(ir.IntType(8), 0))
+        following = b.add(self.row, ir.Constant(_I64, 1))
+        self.go_on(b.select(holds, following, self.operands[1]))
+
+    def _jump(self) -> None:
+        self.go_on(self.operands[1])
+
+    def _back(self) -> None:
+        b = self.b
+        left = b.sub(b.load(self.state["budget"]), self.operands[2])
+        b.store(left, self.state["budget"])
+        spent = b.icmp_signed("<", left, ir.Constant(_I64, 0))
+        with b.if_then(b.or_(spent, self._refused()), likely=False):
+            self.leave(self.operands[1])
+        self.go_on(self.operands[1])
+
+    def _refused(self) -> Any:
+        """True if a check has found a bad value."""
+        b = self.b
+        status = b.load(b.inttoptr(b.load(self.state["status"]), _P64))
+        return b.icmp_signed("!=", status, ir.Constant(_I64, 0))
+
+    def _test(self) -> None:
+        with self.b.if_then(self._refused(), likely=False):
+            self.leave(self.row)
+        self.go_on()
+
+    def _keep(self) -> None:
+        b = self.b
+        field = [b.gep(self.pointer(0), [ir.Constant(_I64, k)]) for k in range(3)]
+        count = b.load(b.inttoptr(b.load(b.inttoptr(b.load(field[2]), _P64)), _P64))
+        with b.if_then(b.icmp_signed(">=", count, b.load(field[1])), likely=False):
+            self.leave(self.row)
+        array = self._array(b.inttoptr(b.load(field[0]), _P64))
+        target = b.add(array, b.mul(count, self.operands[2]))
+        self._move(b.inttoptr(target, _I8P), self.elements(1, _I8P), self.operands[2])
+        self.go_on()
+
+    def _set(self) -> None:
+        self.b.store(self.operands[2], self.elements(0))
+        self.go_on()
+
+    def _add(self) -> None:
+        self.b.store(self.b.add(self.b.load(self.elements(0)), self.operands[2]),
+                     self.elements(0))
+        self.go_on()
 
 
 @cache
-def dispatcher() -> Callable[[int], None]:
-    """`run(address of the words)`. It releases the interpreter lock while it runs."""
-    from numba.core.compiler_lock import global_compiler_lock
-    from numba.core.registry import cpu_target
-
+def dispatcher() -> Callable[[int], int]:
+    """`enter(address of the state)` → the number of the row at which it stopped."""
     _check_layout()
-    with global_compiler_lock:
-        library: Any = cpu_target.target_context.codegen().create_library("graphflow_dispatch")
-        module = library.create_ir_module("dispatch")
-        _emit(module, "gf_dispatch")
-        library.add_ir_module(module)
-        library.finalize()
-    _keep.append(library)
-    address = library.get_pointer_to_function("gf_dispatch")
-    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+    address = CACHE.function("gf_dispatch", lambda module, name: _Emitter(module, name).emit())
+    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)
 
 
 def _check_layout() -> None:
@@ -100,6 +195,3 @@ def _check_layout() -> None:
     if found != probe.ctypes.data:
         raise ProgramError("This Python keeps NumPy arrays in another layout than CPython; use "
                            "device='reference'.")
-
-
-_keep: list[Any] = []

@@ -12,14 +12,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphflow.codegen.frames import Frame
+from graphflow.codegen.ranges import surely_inside
 from graphflow.dims import Dim, SymDim
 from graphflow.dtypes import DType
 from graphflow.dtypes import int64 as int64_dtype
 from graphflow.errors import ProgramError
 from graphflow.loop_ir import b
 from graphflow.loop_ir.expr import Expr
+from graphflow.loop_ir.index_arithmetic import simplified
 from graphflow.loop_ir.nest import BufferParameter, load
-from graphflow.lowering import Gather, Generate, LoweringContext, Pointwise, View
+from graphflow.lowering import Gather, Generate, LoweringContext, Pointwise, Sizes, View
+from graphflow.passes.patterns import uniform
 from graphflow.program import Node, Value
 
 Index = tuple[Any, ...]
@@ -51,6 +54,17 @@ class Elements:
         self.sizes: list[Dim] = []
         self._loops = 0
         self._memo: dict[tuple[Value, Index], Expr] = {}
+
+    def within(self, frame: Frame, stored: Callable[[Value], bool]) -> Elements:
+        """The elements of the same kernel where indices are those of a frame."""
+        inner = Elements(stored, frame)
+        inner.parameters, inner._numbers, inner.sizes = (
+            self.parameters, self._numbers, self.sizes)
+        return inner
+
+    def give(self, value: Value, index: Index, element: Expr) -> None:
+        """Says what the element of `value` at `index` is."""
+        self._memo[value, index] = element
 
     # ---- parameters -------------------------------------------------------------------------
 
@@ -107,9 +121,10 @@ class Elements:
         return self._memo[key]
 
     def _make(self, value: Value, index: Index) -> Expr:
-        node = value.node
-        if node.opdef.name == "Const" and node.attrs["value"].array.size == 1:
-            return _literal(node.attrs["value"].array.reshape(())[()], value.dtype)
+        if value.node.opdef.name == "Const":
+            known = _known_element(value, index)
+            if known is not None:
+                return _literal(known, value.dtype)
         if self._stored(value):
             return load(self.buffer(value), self.offset(value, index), value.dtype)
         return self._by_op(value, index)
@@ -124,8 +139,9 @@ class Elements:
         if isinstance(lowering, View):
             return self._view(node, lowering, index)
         if isinstance(lowering, Gather):
-            source = lowering.source(index, self.loader(node), self.context(node))
-            return self.element(node.inputs[0], self.clamped(node.inputs[0], source))
+            return self._gathered(node, lowering, value, index)
+        if isinstance(lowering, Sizes):
+            return self._size(node, lowering, value, index)
         raise NotCompilable(f"{node.opdef.name} has no element function")
 
     def computed(self, value: Value, index: Index) -> Expr:
@@ -176,6 +192,17 @@ class Elements:
         made = lowering.body(b, self.offset(value, index), *scalars, **node.attrs)
         return made if isinstance(made, Expr) else made[value.index]
 
+    def _size(self, node: Node, lowering: Sizes, value: Value, index: Index) -> Expr:
+        """The size at a place: itself where the place is known, else chosen among all."""
+        place = self.offset(value, index)
+        sizes = [b.cast(int64(v), value.dtype) for v in lowering.values(self.context(node))]
+        if place.op == "const" and 0 <= place.attr < len(sizes):
+            return sizes[place.attr]
+        chosen = sizes.pop() if sizes else b.const(0, value.dtype)
+        for number, size in reversed(list(enumerate(sizes))):
+            chosen = b.select(b.eq(place, number), size, chosen)
+        return chosen
+
     def _view(self, node: Node, lowering: View, index: Index) -> Expr:
         ctx = self.context(node)
         source = tuple(lowering.source(index, ctx))
@@ -186,6 +213,30 @@ class Elements:
         picked = self.element(x, self.clamped(x, source))
         fill = _literal(lowering.fill(ctx), x.dtype)
         return picked if inside is None else b.select(inside, picked, fill)
+
+    def _gathered(self, node: Node, lowering: Gather, value: Value, index: Index) -> Expr:
+        """The element that an indirect load finds; an index is clamped unless it is surely in."""
+        x = node.inputs[0]
+        if self._frame is not None:
+            return self._picked(node, lowering, index)
+        source = tuple(simplified(int64(i)) for i in lowering.source(
+            index, self.loader(node), self.context(node)))
+        ranges = dict(zip(index, value.shape.sizes))
+        near = self.clamped(x, source)
+        return self.element(x, tuple(
+            i if surely_inside(i, d, ranges, self.size) else c
+            for i, c, d in zip(source, near, x.shape.sizes)))
+
+    def _picked(self, node: Node, lowering: Gather, index: Index) -> Expr:
+        """The element that `picks_in_row` says a row has, in a kernel over rows."""
+        x = node.inputs[0]
+
+        def read(k: int, _: Index) -> Expr:
+            return b.cast(self.element(node.inputs[k], index), int64_dtype)
+
+        row, column = lowering.source((index[0],), read, self.context(node))
+        size = self.size(x.shape.sizes[-1])
+        return self.element(x, (row, b.max(b.min(int64(column), size - 1), 0)))
 
     def clamped(self, value: Value, index: Sequence[Any]) -> Index:
         """The index, moved to the nearest element that exists."""
@@ -199,6 +250,33 @@ class Elements:
             here = b.logical_and(b.ge(int64(i), 0), b.lt(int64(i), int64(n)))
             condition = here if condition is None else b.logical_and(condition, here)
         return condition
+
+
+def picks_in_row(node: Node) -> bool:
+    """True for a gather that takes one element of each row: out[i…] = x[i…, label[i…]]."""
+    lowering = node.opdef.lowering
+    if not isinstance(lowering, Gather) or node.inputs[0].shape.rank is None:
+        return False
+    index = tuple(b.index(k) for k in range(len(node.outputs[0].shape.sizes)))
+    label, other = b.arg(0, int64_dtype), b.arg(1, int64_dtype)
+    elements = Elements(lambda v: True)
+    source = lowering.source(
+        index, lambda k, at: label if tuple(at) == index else other, elements.context(node))
+    return bool(index) and tuple(source) == (*index, label)
+
+
+def _known_element(value: Value, index: Index) -> Any:
+    """The element of a constant where it is the same everywhere, or at an index that is known."""
+    same = uniform(value)
+    if same is not None:
+        return same
+    places = [i.attr if isinstance(i, Expr) and i.op == "const" else i for i in index]
+    array = value.node.attrs["value"].array
+    if array.size == 1:
+        return array.reshape(())[()]
+    inside = len(places) == array.ndim and all(
+        isinstance(i, int) and 0 <= i < n for i, n in zip(places, array.shape))
+    return array[tuple(places)] if inside else None
 
 
 def _plus(x: Expr, y: Expr) -> Expr:
@@ -218,6 +296,8 @@ def _times(x: Expr, y: Expr) -> Expr:
 def _literal(value: Any, dtype: DType) -> Expr:
     if isinstance(value, Expr):
         return value
+    if dtype.is_complex:
+        return b.const(complex(value), dtype)
     if dtype.is_floating:
         return b.const(float(value), dtype)
     return b.const(bool(value) if dtype.is_bool else int(value), dtype)

@@ -8,15 +8,15 @@ place.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from graphflow.codegen.elements import Elements, int64
-from graphflow.dims import Dim, same
-from graphflow.dtypes import float32
+from graphflow.codegen.ranges import surely_inside
+from graphflow.dims import Dim
 from graphflow.dtypes import int64 as int64_dtype
 from graphflow.loop_ir import b
-from graphflow.loop_ir.affine import bounds
-from graphflow.loop_ir.expr import Expr
+from graphflow.loop_ir.affine import stride
+from graphflow.loop_ir.expr import Expr, build, walk
+from graphflow.loop_ir.index_arithmetic import simplified
 from graphflow.loop_ir.nest import (
     Begin,
     Fold,
@@ -25,20 +25,19 @@ from graphflow.loop_ir.nest import (
     Store,
     Update,
     accumulator,
+    expressions,
+    load,
 )
 from graphflow.lowering import (
-    Contraction,
     Join,
     LoweringContext,
     Reduce,
     Scatter,
-    Sizes,
     Window,
 )
 from graphflow.program import Node, Value
 
 Body = tuple[Statement, ...]
-MIN_TILE, MAX_TILE = 8, 14
 
 
 def over(
@@ -48,9 +47,31 @@ def over(
     """Nested loops around `inner(index)`; the innermost one in lanes."""
     numbers = [e.loop() for _ in sizes]
     body = inner(tuple(b.index(n) for n in numbers))
-    for position, (number, size) in enumerate(zip(reversed(numbers), reversed(list(sizes)))):
-        body = (Loop(number, e.size(size), body, lanes=lanes and position == 0),)
+    order = list(zip(numbers, sizes))
+    if lanes and len(order) > 1:
+        order = _read_in_blocks(order, body)
+    for number, size in reversed(order):
+        body = (Loop(number, e.size(size), body, lanes=lanes and number == numbers[-1]),)
     return body
+
+
+def _read_in_blocks(
+    order: list[tuple[int, Dim]], body: Body
+) -> list[tuple[int, Dim]]:
+    """The loops in an order that reads what it can from lines that are in the cache already.
+
+    Where elements lie along another axis than the lanes (a transpose), that axis becomes the
+    innermost: each line that the lanes touch is then read to its end.
+    """
+    lane = order[-1][0]
+    offsets = [n.args[0] for s in body for x in expressions(s) for n in walk(x) if n.op == "load"]
+    apart = [x for x in offsets if stride(x, lane) not in (0, 1)]
+    along = [k for k, (number, _) in enumerate(order[:-1])
+             if any(stride(x, number) == 1 for x in apart)]
+    if len(along) != 1:
+        return order
+    (k,) = along
+    return [*order[:k], order[-1], *order[k + 1:-1], order[k]]
 
 
 def build_map(e: Elements, outputs: Sequence[Value], sizes: Sequence[Dim]) -> Body:
@@ -146,7 +167,7 @@ def _replaced(
     return out
 
 
-# ---- windows and contractions -------------------------------------------------------------------
+# ---- windows ------------------------------------------------------------------------------------
 
 
 def build_window(e: Elements, node: Node, lowering: Window, ctx: LoweringContext) -> Body:
@@ -159,9 +180,14 @@ def build_window(e: Elements, node: Node, lowering: Window, ctx: LoweringContext
     def inner(index: tuple[Expr, ...]) -> Body:
         numbers = [e.loop() for _ in extents]
         window = tuple(b.index(n) for n in numbers)
-        source = tuple(lowering.source(index, window, ctx))
-        inside = e.inside(source, e.shape(x))
-        element = e.element(x, e.clamped(x, source))
+        source = tuple(simplified(int64(i)) for i in lowering.source(index, window, ctx))
+        ranges = dict(zip((*window, *index), (*extents, *node.outputs[0].shape.sizes)))
+        borders = [a for a, (i, d) in enumerate(zip(source, x.shape.sizes))
+                   if not surely_inside(i, d, ranges, e.size)]
+        inside = e.inside([source[a] for a in borders], [e.shape(x)[a] for a in borders])
+        near = e.clamped(x, source)
+        element = e.element(
+            x, tuple(near[a] if a in borders else i for a, i in enumerate(source)))
         position = int64(0)
         for i, n in zip(window, extents):
             position = position * int64(n) + i
@@ -184,132 +210,7 @@ def build_window(e: Elements, node: Node, lowering: Window, ctx: LoweringContext
     return over(e, node.outputs[0].shape.sizes, inner)
 
 
-def build_contraction(
-    e: Elements, node: Node, lowering: Contraction, ctx: LoweringContext
-) -> Body:
-    """Sums of products, several rows of the last but one axis at a time."""
-    out = node.outputs[0]
-    sizes = out.shape.sizes
-    if len(sizes) < 2:
-        return over(e, sizes, lambda index: _products(e, node, lowering, ctx, [index], {}))
-    outer = [e.loop() for _ in sizes[:-2]]
-    lead = tuple(b.index(n) for n in outer)
-    body: Body = ()
-    done: Expr = int64(0)
-    for tile in tiles_of(sizes[-2]):
-        number = e.loop()
-        count = b.floordiv(e.size(sizes[-2]) - done, tile)
-        first = done + b.index(number) * tile
-        rows = [first + t if t else first for t in range(tile)]
-        body += (Loop(number, count, _row_tile(e, node, lowering, ctx, lead, rows)),)
-        done = done + count * tile
-    for number, size in zip(reversed(outer), reversed(sizes[:-2])):
-        body = (Loop(number, e.size(size), body),)
-    return body
-
-
-def tiles_of(rows: Dim) -> tuple[int, ...]:
-    """How many rows to sum at a time, then for what is left, and so on.
-
-    As many accumulators as hide the latency of a multiply-add and still fit the registers; a
-    known number of rows is cut into equal tiles where that leaves nothing over.
-    """
-    if isinstance(rows, int):
-        if rows <= MAX_TILE:
-            return (max(rows, 1),)
-        for tile in range(MAX_TILE, MIN_TILE - 1, -1):
-            if rows % tile == 0:
-                return (tile,)
-    return (MIN_TILE, 2, 1)
-
-
-def _row_tile(
-    e: Elements, node: Node, lowering: Contraction, ctx: LoweringContext,
-    lead: tuple[Expr, ...], rows: list[Expr],
-) -> Body:
-    sizes = node.outputs[0].shape.sizes
-    column = e.loop()
-    known = {i: sizes[k] for k, i in enumerate(lead)}
-    known |= dict.fromkeys(rows, sizes[-2]) | {b.index(column): sizes[-1]}
-    places = [(*lead, row, b.index(column)) for row in rows]
-    return (Loop(column, e.size(sizes[-1]),
-                 _products(e, node, lowering, ctx, places, known), lanes=True),)
-
-
-def _products(
-    e: Elements, node: Node, lowering: Contraction, ctx: LoweringContext,
-    places: Sequence[tuple[Expr, ...]], known: dict[Expr, Dim],
-) -> Body:
-    """One accumulator per place, summed over the contraction's extents, then stored."""
-    out = node.outputs[0]
-    extents = tuple(lowering.extents(ctx))
-    numbers = [e.loop() for _ in extents]
-    sums = tuple(b.index(n) for n in numbers)
-    ranges: dict[Expr, Any] = dict(known) | dict(zip(sums, extents))
-    kind = float32 if out.dtype.name in ("float16", "bfloat16") else out.dtype
-    updates = []
-    for n, place in enumerate(places):
-        left = _operand(e, node.inputs[0], lowering.left(place, sums, ctx), ranges)
-        right = _operand(e, node.inputs[1], lowering.right(place, sums, ctx), ranges)
-        condition = _both(left[1], right[1])
-        if lowering.inside is not None:
-            condition = _both(condition, lowering.inside(place, sums, ctx))
-        x, y = b.cast(left[0], kind), b.cast(right[0], kind)
-        if condition is not None:
-            x = b.select(condition, x, b.const(0.0 if kind.is_floating else 0, kind))
-        total = accumulator(n, kind)
-        updates.append((n, b.fma(x, y, total) if kind.is_floating else total + x * y))
-    zero = b.const(0.0 if kind.is_floating else 0, kind)
-    body: Body = (Update(tuple(updates)),)
-    for number, extent in zip(reversed(numbers), reversed(extents)):
-        body = (Loop(number, int64(extent), body),)
-    stores = tuple(
-        Store(e.buffer(out, written=True), e.offset(out, place),
-              b.cast(accumulator(n, kind), out.dtype))
-        for n, place in enumerate(places))
-    return (Begin(tuple((n, zero) for n in range(len(places)))), *body, *stores)
-
-
-def _both(a: Expr | None, c: Expr | None) -> Expr | None:
-    if a is None or c is None:
-        return c if a is None else a
-    return b.logical_and(a, c)
-
-
-def _operand(
-    e: Elements, value: Value, index: Sequence[Any], ranges: dict[Expr, Any]
-) -> tuple[Expr, Expr | None]:
-    """The element and the condition under which it exists (None: always).
-
-    ranges: index expressions → how many values they run over, from 0.
-    """
-    checked, safe = None, []
-    for i, dim in zip(index, value.shape.sizes):
-        i = int64(i)
-        if _surely_inside(e, i, dim, ranges):
-            safe.append(i)
-            continue
-        size = e.size(dim)
-        checked = _both(checked, b.logical_and(b.ge(i, 0), b.lt(i, size)))
-        safe.append(b.max(b.min(i, size - 1), 0))
-    return e.element(value, tuple(safe)), checked
-
-
-def _surely_inside(e: Elements, index: Expr, dim: Dim, ranges: dict[Expr, Any]) -> bool:
-    if index in ranges and _same_size(e, ranges[index], dim):
-        return True
-    known = {i: (0, int(n) - 1) for i, n in ranges.items() if isinstance(n, int)}
-    found = bounds(index, known)
-    if found is None or found[0] < 0:
-        return False
-    return found[1] < dim if isinstance(dim, int) else found == (0, 0)
-
-
-def _same_size(e: Elements, extent: Any, dim: Dim) -> bool:
-    return extent is e.size(dim) if isinstance(extent, Expr) else bool(same(extent, dim))
-
-
-# ---- joins, scatters, sizes ---------------------------------------------------------------------
+# ---- joins, scatters ----------------------------------------------------------------------------
 
 
 def build_join(e: Elements, node: Node, lowering: Join, ctx: LoweringContext) -> Body:
@@ -348,18 +249,32 @@ def build_scatter(e: Elements, node: Node, lowering: Scatter, ctx: LoweringConte
         target = [int64(i) for i in lowering.target(index, e.loader(node), ctx)]
         where = e.inside(target, e.shape(out))
         if lowering.keep is not None:
-            where = _both(where, lowering.keep(index, e.loader(node), ctx))
+            kept = lowering.keep(index, e.loader(node), ctx)
+            where = kept if where is None else b.logical_and(where, kept)
         value = b.cast(e.element(updates, index), out.dtype)
         combine = None if lowering.combine == "set" else lowering.combine
+        if out.dtype.is_complex and combine in ("mul", "div"):
+            return _combine_complex(e, out, combine, tuple(target), value, where, index)
         return (Store(buffer, e.offset(out, tuple(target)), value, where, combine),)
 
     return (*over(e, out.shape.sizes, start),
             *over(e, updates.shape.sizes, update, lanes=False))
 
 
-def build_sizes(e: Elements, node: Node, lowering: Sizes, ctx: LoweringContext) -> Body:
-    """One store per element."""
-    out = node.outputs[0]
-    buffer = e.buffer(out, written=True)
-    return tuple(Store(buffer, int64(i), b.cast(int64(v), out.dtype))
-                 for i, v in enumerate(lowering.values(ctx)))
+def _combine_complex(
+    e: Elements, out: Value, combine: str, target: tuple[Expr, ...], value: Expr,
+    where: Expr | None, index: tuple[Expr, ...],
+) -> Body:
+    """One update by a product or quotient, each part of which depends on both old parts.
+
+    So it is no combining store: the old element is loaded through a second parameter for the same
+    memory, in every turn of the innermost loop anew, and both parts are known before one is
+    stored.
+    """
+    place = e.offset(out, target)
+    safe = place if where is None else b.select(where, place, 0)
+    anchor = index[-1] * 0 if index else int64(0)
+    old = load(e.buffer(out), safe + anchor, out.dtype)
+    new = accumulator(0, out.dtype)
+    return (Begin(((0, build(combine, old, value)),)),
+            Store(e.buffer(out, written=True), place, new, where))

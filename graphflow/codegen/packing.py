@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphflow.codegen.elements import Elements, int64
+from graphflow.codegen.panels import panels_of
 from graphflow.loop_ir import b
 from graphflow.lowering import Contraction
 from graphflow.opdef import OpDef, TensorType, lookup
@@ -16,7 +17,7 @@ def packed_operands(node: Node) -> tuple[list[Value], Node]:
     """Transposed copies of operands, and the contraction that reads them.
 
     An operand whose index moves with the output's last axis, but not along its own last axis,
-    gets a copy in which that axis is last.
+    gets a copy in which that axis is last. (Where there are panels, the kernel does it itself.)
     """
     lowering = node.opdef.lowering
     assert isinstance(lowering, Contraction)
@@ -32,7 +33,7 @@ def packed_operands(node: Node) -> tuple[list[Value], Node]:
         index = [int64(i) for i in source(place, sums, ctx)]
         axes = [p for p, i in enumerate(index) if i is place[-1]]
         order = None
-        if axes and axes[0] != len(index) - 1:
+        if axes and axes[0] != len(index) - 1 and not (k == 1 and panels_of(node)):
             order = [p for p in range(len(index)) if p != axes[0]] + [axes[0]]
             inputs[k] = _transposed(node.inputs[k], order)
             copies.append(inputs[k])

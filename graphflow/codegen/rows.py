@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from graphflow.codegen.elements import Elements
+from graphflow.codegen.elements import Elements, picks_in_row
 from graphflow.codegen.frames import Frame, pattern
 from graphflow.codegen.nests import Body, fold_axes
+from graphflow.codegen.reading import read_inputs
+from graphflow.codegen.steps import Launch
 from graphflow.dims import Dim, product, same
 from graphflow.loop_ir import b
 from graphflow.loop_ir.nest import Loop, Statement, Store
-from graphflow.lowering import Pointwise, Reduce
+from graphflow.lowering import Pointwise, Reduce, Sizes
 from graphflow.program import Node, Value
 
 ROW_LIMIT = 1 << 16
+LOOK_AHEAD = 64  # steps that a row group may be merged across
 
 
 @dataclass(slots=True)
@@ -88,56 +91,139 @@ def _whole(found: Sequence[bool], shape: Sequence[Dim]) -> bool | None:
     return None if any(lead) != all(lead) else bool(lead) and all(lead)
 
 
+@dataclass(slots=True)
+class _Run:
+    """Steps that can be one row group, by number.
+
+    Attributes:
+      shape: of the rows.
+      members: the steps, in order.
+      patterns: as in `RowGroup`.
+      before: steps from between them that must come first; they read nothing of the members.
+    """
+
+    shape: tuple[Dim, ...]
+    members: list[int] = field(default_factory=list)
+    patterns: dict[Value, tuple[bool, bool]] = field(default_factory=dict)
+    before: list[int] = field(default_factory=list)
+
+
 class RowMerger:
-    """Merges consecutive steps into row groups where that is possible."""
+    """Merges steps into row groups where that is possible.
+
+    A step that reads what a group makes joins it across steps in between that do not need each
+    other: those that it depends on are moved in front of the group, the others come behind.
+
+    Args:
+      steps: in order.
+      stored: whether step number n finds a value in memory.
+      root: the value whose memory a value has.
+      readers: stored value → the steps that read it.
+      follows: for each step, the steps whose results it reads.
+      results: what leaves the program.
+    """
 
     def __init__(
-        self, stored: Callable[[Value, int], bool], root: Callable[[Value], Value],
-        readers: dict[Value, set[int]], results: set[Value],
+        self, steps: Sequence[object], stored: Callable[[Value, int], bool],
+        root: Callable[[Value], Value], readers: dict[Value, set[int]],
+        follows: Sequence[set[int]], results: set[Value],
     ) -> None:
-        self.stored, self.root, self.readers, self.results = stored, root, readers, results
+        self.steps, self.stored, self.root = steps, stored, root
+        self.readers, self.follows, self.results = readers, follows, results
+        self._done: set[int] = set()
 
-    def merge(self, steps: Sequence[object]) -> list[object]:
-        """The steps, runs of mergeable ones replaced by row groups."""
-        merged: list[object] = []
-        at = 0
-        while at < len(steps):
-            run, patterns, shape = self._longest(steps, at)
-            if shape is not None and len(run) > 1:
-                local = self._local(steps, at, at + len(run), patterns, shape)
-                merged.append(RowGroup(shape, run, patterns | {
-                    v: (False, p[1]) for v, p in patterns.items() if self.root(v) in local},
-                    local))
-                at += len(run)
-            else:
-                merged.append(steps[at])
-                at += 1
+    def merge(self) -> list[tuple[object, Sequence[int]]]:
+        """The steps, some of them merged into row groups, each with the numbers it stands for."""
+        merged: list[tuple[object, Sequence[int]]] = []
+        for at, step in enumerate(self.steps):
+            if at in self._done:
+                continue
+            run = self._longest(at)
+            if run is None or len(run.members) < 2:
+                merged.append((step, (at,)))
+                self._done.add(at)
+                continue
+            merged += [(self.steps[number], (number,)) for number in run.before]
+            merged.append((self._group(run), run.members))
+            self._done.update(run.before, run.members)
         return merged
 
-    def _longest(
-        self, steps: Sequence[object], at: int
-    ) -> tuple[list[Member], dict[Value, tuple[bool, bool]], tuple[Dim, ...] | None]:
-        """The longest run from `at` that works row by row, with a reduction in it."""
-        shape = self._row_shape(steps, at)
-        run: list[Member] = []
-        patterns: dict[Value, tuple[bool, bool]] = {}
-        if shape is None or (isinstance(shape[-1], int) and shape[-1] > ROW_LIMIT):
-            return run, patterns, None
-        for step in steps[at:]:
-            found = self._fits(step, shape)
-            if found is None or any(patterns.get(v, how) != how for v, how in found.items()):
-                break
-            run.append(step)  # type: ignore[arg-type]  # _fits admits members only
-            patterns |= found
-        while run and isinstance(run[-1], Group) and not self._connected(run):
-            run.pop()
-        if not any(isinstance(m, Reduction) for m in run):
-            return [], {}, None
-        return run, patterns, shape
+    def _group(self, run: _Run) -> RowGroup:
+        local = self._local(run)
+        return RowGroup(run.shape, [self._member(n) for n in run.members], run.patterns | {
+            v: (False, p[1]) for v, p in run.patterns.items() if self.root(v) in local}, local)
 
-    def _row_shape(self, steps: Sequence[object], at: int) -> tuple[Dim, ...] | None:
+    def _member(self, number: int) -> Member:
+        step = self.steps[number]
+        assert isinstance(step, (Group, Reduction))  # `_fits` admits no others
+        return step
+
+    def _longest(self, at: int) -> _Run | None:
+        """The most steps from `at` on that work row by row, with a reduction among them."""
+        shape = self._row_shape(at)
+        if shape is None or (isinstance(shape[-1], int) and shape[-1] > ROW_LIMIT):
+            return None
+        run = _Run(shape)
+        free: list[int] = []   # steps passed over that need nothing of the run
+        bound: set[int] = set()  # those that do
+        for number in range(at, len(self.steps)):
+            if number in self._done:
+                continue
+            if not isinstance(self.steps[number], (Group, Reduction, Launch)) or (
+                    len(free) + len(bound) > LOOK_AHEAD):
+                break
+            follows = self.follows[number]
+            apart = free or bound
+            if follows.isdisjoint(bound) and self._joins(run, number, connected=bool(apart)):
+                self._bring(run, number, free, bound)
+            elif not run.members:
+                return None
+            elif follows.isdisjoint(bound) and follows.isdisjoint(run.members):
+                free.append(number)
+            else:
+                bound.add(number)
+        run.members.sort()
+        run.before.sort()
+        while run.members and isinstance(self.steps[run.members[-1]], Group) and (
+                not self._connected(run.members[:-1], run.members[-1])):
+            run.members.pop()
+        return run if any(isinstance(self.steps[n], Reduction) for n in run.members) else None
+
+    def _joins(self, run: _Run, number: int, connected: bool) -> bool:
+        """Adds a step to the run if it fits."""
+        found = self._fits(self.steps[number], run.shape)
+        if found is None or any(run.patterns.get(v, how) != how for v, how in found.items()):
+            return False
+        if connected and not self._connected(run.members, number):
+            return False
+        run.members.append(number)
+        run.patterns |= found
+        return True
+
+    def _bring(self, run: _Run, number: int, free: list[int], bound: set[int]) -> None:
+        """Takes what a member needs out of `free`: into the run where it fits, else before it."""
+        needed: set[int] = set()
+        pending = [number]
+        while pending:
+            found = self.follows[pending.pop()].intersection(free) - needed
+            needed |= found
+            pending.extend(found)
+        for one in sorted(needed, reverse=True):
+            free.remove(one)
+            elsewhere = any(one in self.follows[n] for n in run.before)
+            if elsewhere or not self._joins(run, one, connected=False):
+                run.before.append(one)
+        for one in list(free):
+            if not self.follows[one].isdisjoint(bound.union(run.members)):
+                free.remove(one)
+                bound.add(one)
+
+    def _row_shape(self, at: int) -> tuple[Dim, ...] | None:
         """The shape of the first reduction along the last axis at or after `at`."""
-        for step in steps[at:]:
+        for number in range(at, len(self.steps)):
+            step = self.steps[number]
+            if number in self._done:
+                continue
             if isinstance(step, Reduction):
                 sizes = step.node.inputs[0].shape.sizes
                 return sizes if len(sizes) >= 2 and _last_axis_only(step.node) else None
@@ -145,10 +231,10 @@ class RowMerger:
                 return None
         return None
 
-    def _connected(self, run: Sequence[Member]) -> bool:
-        """True if the last member reads what an earlier one makes."""
-        made = {self.root(v) for m in run[:-1] for v in m.outputs}
-        return any(self.root(v) in made for v in self._visited(run[-1]) or ())
+    def _connected(self, members: Sequence[int], number: int) -> bool:
+        """True if a step reads what members make."""
+        made = {self.root(v) for n in members for v in self._member(n).outputs}
+        return any(self.root(v) in made for v in self._visited(self._member(number)) or ())
 
     def _fits(
         self, step: object, shape: tuple[Dim, ...]
@@ -166,48 +252,58 @@ class RowMerger:
             return None
         kept = isinstance(step, Group) and len(step.shape) == len(shape) - 1
         found = {}
-        for value in visited:
-            how = kept_pattern(value, shape) if kept else row_pattern(value, shape)
-            if how is None:
+        for value, whole in visited.items():
+            how = row_pattern(value, shape) if whole or not kept else kept_pattern(value, shape)
+            if how is None or (whole and how != (True, True)):
                 return None
             found[value] = how
         if isinstance(step, Group):
             spaces = {found[v] for v in step.outputs}
             if len(spaces) != 1 or not next(iter(spaces))[0]:
                 return None
+            if any(visited.values()) and not kept:
+                return None
         else:
             found |= dict.fromkeys(step.outputs, (True, False))
         return found
 
-    def _visited(self, step: Member) -> list[Value] | None:
-        """The values a member's expressions touch; None if some are read at other places."""
+    def _visited(self, step: Member) -> dict[Value, bool] | None:
+        """The values a member's expressions touch; None if some are read at other places.
+
+        Those of which it picks elements, row by row, are marked.
+        """
         pending = list(step.outputs) if isinstance(step, Group) else [step.node.inputs[0]]
-        found: dict[Value, None] = {}
+        found: dict[Value, bool] = {}
         seen: set[Value] = set()
         while pending:
             value = pending.pop()
             if value in seen:
                 continue
             seen.add(value)
-            found[value] = None
+            found.setdefault(value, False)
+            node = value.node
             if self.stored(value, step.number):
                 continue
-            if not isinstance(value.node.opdef.lowering, Pointwise):
+            if picks_in_row(node) and self.stored(node.inputs[0], step.number):
+                if not found.get(node.inputs[0], True):
+                    return None
+                found[node.inputs[0]] = True
+                seen.add(node.inputs[0])
+                pending.extend(node.inputs[1:])
+            elif isinstance(node.opdef.lowering, (Pointwise, Sizes)):
+                pending.extend(read_inputs(node))
+            else:
                 return None
-            pending.extend(value.node.inputs)
-        return list(found)
+        return found
 
-    def _local(
-        self, steps: Sequence[object], first: int, end: int,
-        patterns: dict[Value, tuple[bool, bool]], shape: tuple[Dim, ...],
-    ) -> dict[Value, tuple[Dim, ...]]:
-        inside = set(range(first, end))
+    def _local(self, run: _Run) -> dict[Value, tuple[Dim, ...]]:
+        inside = set(run.members)
         found: dict[Value, tuple[Dim, ...]] = {}
-        for step in steps[first:end]:
-            for value in step.outputs:  # type: ignore[attr-defined]  # members have outputs
+        for number in run.members:
+            for value in self._member(number).outputs:
                 if value in self.results or not self.readers.get(value, set()) <= inside:
                     continue
-                found[value] = (shape[-1],) if patterns[value][1] else ()
+                found[value] = (run.shape[-1],) if run.patterns[value][1] else ()
         return found
 
 

@@ -11,22 +11,27 @@ more to compute again than to keep. Values that only rename memory (a reshape) a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphflow.codegen.capabilities import Capabilities
 from graphflow.codegen.checks import build_check, status_word
-from graphflow.codegen.elements import Elements, NotCompilable
+from graphflow.codegen.contraction import build_contraction
+from graphflow.codegen.cumulative import build_cumulative
+from graphflow.codegen.elements import Elements, NotCompilable, picks_in_row
+from graphflow.codegen.epilogues import EpilogueMerger, Product, build_product
 from graphflow.codegen.frames import Frame, frame
+from graphflow.codegen.in_place import reusable, updating
+from graphflow.codegen.library import LibraryKernel, build_library
 from graphflow.codegen.nests import (
-    build_contraction,
     build_join,
     build_map,
     build_reduce,
     build_scatter,
-    build_sizes,
     build_window,
 )
 from graphflow.codegen.packing import packed_operands
+from graphflow.codegen.reading import NEEDS_SIZES, Readers, read_inputs
+from graphflow.codegen.regions import region_step
 from graphflow.codegen.rows import (
     Group,
     Reduction,
@@ -36,16 +41,29 @@ from graphflow.codegen.rows import (
     row_frame,
 )
 from graphflow.codegen.sizes import symbols_of
+from graphflow.codegen.steps import (
+    CountStep,
+    HostStep,
+    Launch,
+    MeasureStep,
+    RegionStep,
+    Schedule,
+    Step,
+    Update,
+)
 from graphflow.dims import Dim, SymDim, symbol_name
-from graphflow.errors import GraphflowError
-from graphflow.loop_ir.nest import Kernel, kernel_text
+from graphflow.loop_ir.nest import Kernel
+from graphflow.loop_ir.split_complex import split_complex
 from graphflow.lowering import (
     Contraction,
+    Cumulative,
     Gather,
     Generate,
     Join,
+    Library,
     Pointwise,
     Reduce,
+    Region,
     Scatter,
     Sizes,
     View,
@@ -53,60 +71,9 @@ from graphflow.lowering import (
 )
 from graphflow.program import Node, Program, Value
 
-INLINABLE = (Pointwise, Generate, View, Gather)
+INLINABLE = (Pointwise, Generate, View, Gather, Sizes)
 GROUP_OUTPUTS = 24
-
-
-@dataclass(slots=True)
-class Launch:
-    """One kernel with what it is called with.
-
-    Attributes:
-      kernel: the code.
-      buffers: the value behind each buffer parameter.
-      sizes: the size behind each size parameter.
-      nodes: the nodes that it computes, for messages and pictures.
-    """
-
-    kernel: Kernel
-    buffers: tuple[Value, ...]
-    sizes: tuple[Dim, ...]
-    nodes: tuple[Node, ...]
-
-
-@dataclass(slots=True)
-class HostStep:
-    """A node that runs in Python, by its reference."""
-
-    node: Node
-    reason: str
-
-
-@dataclass(slots=True)
-class Schedule:
-    """What to run.
-
-    Attributes:
-      steps: in order.
-      aliases: value → the value whose memory it is.
-      stored: the values that have memory.
-      scratch: values that need memory for one row only, with its sizes.
-      status: the word that checks set, where there are any.
-    """
-
-    steps: list[Launch | HostStep]
-    aliases: dict[Value, Value]
-    stored: list[Value]
-    scratch: dict[Value, tuple[Dim, ...]]
-    status: Value | None = None
-
-    def root(self, value: Value) -> Value:
-        """The value whose memory this one has."""
-        return self.aliases.get(value, value)
-
-    def sizes(self, value: Value) -> tuple[Dim, ...]:
-        """The sizes of the memory that a value needs."""
-        return self.scratch.get(value, value.shape.sizes)
+BRIEF_OPS = 4
 
 
 @dataclass(slots=True)
@@ -118,50 +85,69 @@ class _Check:
 
 
 class Scheduler:
-    """Builds the schedule of one Program."""
+    """Builds the schedule of one Program.
 
-    def __init__(self, program: Program, capabilities: Capabilities) -> None:
+    known: the unknowns that are known before it begins.
+    """
+
+    def __init__(
+        self, program: Program, capabilities: Capabilities, known: Iterable[str] = ()
+    ) -> None:
         self.program, self.capabilities = program, capabilities
-        self.consumers: dict[Value, list[Node]] = {}
-        for node in program.nodes:
-            for value in node.inputs:
-                self.consumers.setdefault(value, []).append(node)
+        self.readers = Readers(program, capabilities, known)
         self.results = {*program.outputs, *program.writes.values()}
         self.aliases: dict[Value, Value] = {}
         self.stored: dict[Value, int] = {}
-        self.steps: list[Group | Reduction | Launch | HostStep] = []
-        self.known: set[str] = set()
+        self.steps: list[Group | Reduction | Step] = []
+        self.contractions: dict[int, Node] = {}
+        self.known: dict[str, int] = dict.fromkeys(known, -1)
         self.checks: dict[tuple, _Check] = {}
+        self.room: dict[Value, tuple[Dim, ...]] = {}
         self.status = status_word()
 
     def schedule(self) -> Schedule:
         """The schedule."""
         for node in self.program.nodes:
             self._place(node)
-        merger = RowMerger(self._before, self._root, self._readers(),
-                           {self._root(v) for v in self.results})
-        scratch: dict[Value, tuple[Dim, ...]] = {}
-        steps: list[Launch | HostStep] = []
+        readers, follows = self._readers()
+        results = {self._root(v) for v in self.results}
+        self._prune(readers, results)
+        rows = RowMerger(self.steps, self._before, self._root, readers, follows, results)
+        epilogues = EpilogueMerger(
+            self.contractions, self._before, self._root, self._visited, readers, follows,
+            self._sizes_from, results, {*self.program.writes.values()})
+        steps: list[Step] = []
         checks = list(self.checks.values())
-        number = 0
-        for step in merger.merge(self.steps):
+        done: set[int] = set()
+        first = 0  # the first step that is not done
+        for step, numbers in epilogues.merge(rows.merge()):
+            while checks and checks[0].number <= first:
+                steps.append(checks.pop(0).launch)
+            done.update(numbers)
+            while first in done:
+                first += 1
             if isinstance(step, RowGroup):
-                scratch |= step.local
+                self.room |= step.local
                 steps.append(self._row_kernel(step))
-                number += len(step.members)
-                continue
-            if isinstance(step, Group):
+            elif isinstance(step, Product):
+                steps.append(self._product_kernel(step))
+            elif isinstance(step, Group):
                 steps.append(self._map_kernel(step))
             elif isinstance(step, Reduction):
                 steps.append(self._build(step.node, step.number))
             else:
-                while isinstance(step, HostStep) and checks and checks[0].number <= number:
-                    steps.append(checks.pop(0).launch)
-                steps.append(step)  # type: ignore[arg-type]  # a launch or a host step
-            number += 1
+                steps.append(step)  # type: ignore[arg-type]  # groups were handled above
         steps.extend(check.launch for check in checks)
-        return Schedule(steps, self.aliases, list(self.stored), scratch,
+        return Schedule(steps, self.aliases, list(self.stored), self.room,
                         self.status if self.checks else None)
+
+    def _prune(self, readers: dict[Value, set[int]], results: set[Value]) -> None:
+        """Takes the outputs out of groups that only their own group uses."""
+        for step in self.steps:
+            if isinstance(step, Group):
+                for value in [v for v in step.outputs if v not in results and v not in readers]:
+                    step.outputs.remove(value)
+                    self._forget(value)
 
     def _before(self, value: Value, number: int) -> bool:
         """True if step `number` finds the value in memory."""
@@ -170,11 +156,16 @@ class Scheduler:
     def _root(self, value: Value) -> Value:
         return self.aliases.get(value, value)
 
-    def _readers(self) -> dict[Value, set[int]]:
-        """Stored value → the steps that read it."""
+    def _readers(self) -> tuple[dict[Value, set[int]], list[set[int]]]:
+        """Stored value → the steps that read it; for each step, those whose results it reads."""
         readers: dict[Value, set[int]] = {}
+        follows: list[set[int]] = []
         for number, step in enumerate(self.steps):
-            if isinstance(step, HostStep):
+            if isinstance(step, MeasureStep):
+                read = list(step.given)
+            elif isinstance(step, CountStep):
+                read = [step.count, *step.node.outputs]
+            elif isinstance(step, (HostStep, RegionStep)):
                 read = list(step.node.inputs)
             elif isinstance(step, Launch):
                 read = list(step.buffers)
@@ -182,14 +173,15 @@ class Scheduler:
                 read = self._read_by(step)
             for value in read:
                 readers.setdefault(self._root(value), set()).add(number)
+            follows.append({self.stored[v] for v in read if v in self.stored} - {number})
         for check in self.checks.values():  # they run after the step, wherever it is merged into
             for value in check.launch.buffers:
                 readers.setdefault(self._root(value), set()).add(len(self.steps))
-        return readers
+        return readers, follows
 
     def _read_by(self, step: Group | Reduction) -> list[Value]:
         """The stored values that a step's expressions end in."""
-        pending = [i for v in step.outputs for i in v.node.inputs]
+        pending = [i for v in step.outputs for i in read_inputs(v.node)]
         found: dict[Value, None] = {}
         seen: set[Value] = set()
         while pending:
@@ -200,7 +192,7 @@ class Scheduler:
             if self._before(value, step.number):
                 found[value] = None
             else:
-                pending.extend(value.node.inputs)
+                pending.extend(read_inputs(value.node))
         return list(found)
 
     def _row_kernel(self, group: RowGroup) -> Launch:
@@ -213,17 +205,38 @@ class Scheduler:
         body = build_rows(elements, group, begin)
         return self._finish(elements, body, [v.node for m in group.members for v in m.outputs])
 
+    def _product_kernel(self, host: Product) -> Launch:
+        elements = Elements(lambda v: self._before(v, host.number))
+        body = build_product(elements, host, self._before)
+        if not host.kept:
+            self._forget(host.node.outputs[0])
+        nodes = [host.node, *(v.node for p in host.parts for v in p.group.outputs)]
+        return self._finish(elements, body, nodes, once=True)
+
+    def _forget(self, value: Value) -> None:
+        """No step touches the memory of a value: it needs none."""
+        for one in [v for v in self.stored if self._root(v) is value]:
+            del self.stored[one]
+            self.aliases.pop(one, None)
+
     # ---- where each node goes ---------------------------------------------------------------
 
     def _place(self, node: Node) -> None:
         lowering = node.opdef.lowering
         if self.capabilities.is_leaf(node):
             self.stored.update((v, -1) for v in node.outputs)
-            self._learn_sizes(node)
+            self._learn_sizes(node, -1)
+            return
+        if isinstance(lowering, Region):
+            self._region(node)
+            return
+        if node not in self.readers.live:
+            self._check(node, len(self.steps))
             return
         reason = self.capabilities.complaint(node)
         if reason is None and not self._sizes_known(node):
-            reason = "its size depends on values"
+            self._measure(node)
+        number = len(self.steps)
         if reason is not None:
             self._need(node.inputs)
             self._host(node, reason)
@@ -231,6 +244,8 @@ class Scheduler:
             self._need(node.inputs[:1])
             source = node.inputs[0]
             self._alias(node.outputs[0], source)
+        elif isinstance(lowering, Library):
+            self._library(node)
         elif isinstance(lowering, INLINABLE):
             for value in node.outputs:
                 if self._must_store(node, value):
@@ -238,30 +253,72 @@ class Scheduler:
         else:
             self._launch(node)
         if reason is None:
-            self._check(node)
+            self._check(node, number)
 
-    def _check(self, node: Node) -> None:
-        """Adds a check of the values that the node's op refuses, once for equal checks."""
-        number = len(self.steps)
-        if number and isinstance(self.steps[-1], HostStep) and self.steps[-1].node is node:
+    def _region(self, node: Node) -> None:
+        self._need(node.inputs)
+        used = [v in self.results or bool(self.readers.of.get(v)) for v in node.outputs]
+        known = self.known.keys()
+        step = region_step(
+            node, used, known, lambda body: Scheduler(body, self.capabilities, known).schedule())
+        if isinstance(step, str):
+            self._host(node, step)
+            return
+        self.steps.append(step)
+        self.stored.update((v, len(self.steps) - 1) for v in node.outputs)
+        self._learn_sizes(node, len(self.steps) - 1)
+
+    def _library(self, node: Node) -> None:
+        self._need(node.inputs)
+        try:
+            call = build_library(node)
+        except NotCompilable as reason:
+            self._host(node, str(reason))
+            return
+        self.steps.append(Launch(call.kernel, call.buffers, call.sizes, (node,)))
+        self.room |= call.room
+        if call.count is not None:
+            self.steps.append(CountStep(node, call.count, call.unknowns))
+        self.stored.update((v, len(self.steps) - 1) for v in node.outputs)
+        self._learn_sizes(node, len(self.steps) - 1)
+
+    def _measure(self, node: Node) -> None:
+        """Finds the sizes of the node's results out of values, when these are there."""
+        given = tuple(v for v in node.inputs
+                      if v.dtype.is_integer and v.shape.rank in (0, 1))
+        self._need(given)
+        self.steps.append(MeasureStep(node, given))
+        self._learn_sizes(node, len(self.steps) - 1)
+
+    def _check(self, node: Node, number: int) -> None:
+        """Adds a check of the values that the node's op refuses, once for equal checks.
+
+        number: of the step before which the check can run: as early as may be, so that variables
+        may be changed in place after it.
+        """
+        last = self.steps[-1] if self.steps else None
+        if isinstance(last, HostStep) and last.node is node:
             return
         elements = Elements(lambda v: self._before(v, number))
         body = build_check(elements, node, self.status)
         if body:
             launch = self._finish(elements, body, [node])
-            key = (kernel_text(launch.kernel), launch.buffers, launch.sizes)
+            key = (str(launch.kernel), launch.buffers, launch.sizes)
             self.checks.setdefault(key, _Check(number, launch))
 
-    def _learn_sizes(self, node: Node) -> None:
-        """The sizes of leaves and of host steps' results are known once these are there."""
+    def _learn_sizes(self, node: Node, number: int) -> None:
+        """The sizes of a node's results are known after step `number`."""
         for value in node.outputs:
-            if value.shape.rank is not None:
-                self.known |= {n for d in value.shape.sizes
-                               if isinstance(d, SymDim) and (n := symbol_name(d))}
+            for dim in value.shape.sizes if value.shape.rank is not None else ():
+                name = symbol_name(dim) if isinstance(dim, SymDim) else None
+                if name:
+                    self.known.setdefault(name, number)
 
     def _sizes_known(self, node: Node) -> bool:
         """False if the result's sizes, or inputs that only say sizes, depend on values."""
         lowering = node.opdef.lowering
+        if isinstance(lowering, Library) and lowering.unknowns:
+            return True  # the kernel counts
         given: Sequence[Value] = ()
         if isinstance(lowering, View):
             given = node.inputs[1:]
@@ -270,7 +327,7 @@ class Scheduler:
         needed = [d for v in node.outputs for d in v.shape.sizes]
         needed += [d for v in given if v.symbolic_value is not None
                    for d in v.symbolic_value.ravel().tolist()]
-        return symbols_of(needed) <= self.known
+        return symbols_of(needed) <= self.known.keys()
 
     def _alias(self, value: Value, source: Value) -> None:
         self.aliases[value] = self.aliases.get(source, source)
@@ -279,28 +336,53 @@ class Scheduler:
     def _need(self, values: Iterable[Value]) -> None:
         """Stores values that a step wants in memory."""
         for value in values:
+            self._revive(value.node)
             if value not in self.stored:
                 self._join_group(value)
+
+    def _revive(self, node: Node) -> None:
+        """Places a node that nobody seemed to read: a step that falls back reads all inputs."""
+        if node not in self.readers.live:
+            self.readers.live.add(node)
+            for value in read_inputs(node):
+                self._revive(value.node)
+            self._place(node)
 
     def _host(self, node: Node, reason: str) -> None:
         self.steps.append(HostStep(node, reason))
         self.stored.update((v, len(self.steps) - 1) for v in node.outputs)
-        self._learn_sizes(node)
+        self._learn_sizes(node, len(self.steps) - 1)
 
     def _must_store(self, node: Node, value: Value) -> bool:
-        users = self.consumers.get(value, ())
+        users = self.readers.of.get(value, ())
         if value in self.results:
             return True
         if not users:
             return False
         if any(self._wants_memory(user, value) for user in users):
             return True
-        cheap = self.capabilities.cheap(node)
+        if picks_in_row(node) and not self.capabilities.is_leaf(node.inputs[0].node):
+            return True  # the rows that it picks from are needed no longer
+        cheap = self.capabilities.cheap(node) or self._brief(value)
         if len(users) > 1 and not cheap:
             return True
         return not cheap and any(
             isinstance(u.opdef.lowering, INLINABLE) and _larger(u.outputs[0], value)
             for u in users)
+
+    def _brief(self, value: Value) -> bool:
+        """True for a scalar that takes a few operations: each kernel computes it once."""
+        seen: set[Value] = set()
+        pending = [value]
+        while pending and len(seen) <= BRIEF_OPS:
+            one = pending.pop()
+            if one in seen or one in self.stored:
+                continue
+            seen.add(one)
+            if one.shape.rank != 0 or not isinstance(one.node.opdef.lowering, (Pointwise, Sizes)):
+                return False
+            pending.extend(read_inputs(one.node))
+        return len(seen) <= BRIEF_OPS
 
     def _wants_memory(self, user: Node, value: Value) -> bool:
         lowering = user.opdef.lowering
@@ -309,8 +391,12 @@ class Scheduler:
         if isinstance(lowering, View) and lowering.contiguous:
             return True
         if isinstance(lowering, Gather):
-            return value is user.inputs[0]
-        return isinstance(lowering, (Contraction, Window))
+            return value is user.inputs[0] and not isinstance(value.node.opdef.lowering, Sizes)
+        if isinstance(lowering, Cumulative):
+            # Along the last axis its loop runs without vectors: heavy work is done before.
+            last = value.shape.rank == lowering.axis(Elements(lambda v: True).context(user)) + 1
+            return last and not self.capabilities.cheap(value.node)
+        return isinstance(lowering, (Contraction, Library, Window))
 
     # ---- elementwise groups -----------------------------------------------------------------
 
@@ -345,7 +431,8 @@ class Scheduler:
             if (current, same_place) in seen:
                 continue
             seen.add((current, same_place))
-            for source in current.node.inputs:
+            other |= self._sizes_from(current)
+            for source in read_inputs(current.node):
                 pointwise = isinstance(current.node.opdef.lowering, Pointwise)
                 kept = same_place and pointwise and source.shape.sizes == value.shape.sizes
                 if source in self.stored:
@@ -354,6 +441,17 @@ class Scheduler:
                 else:
                     pending.append((source, kept))
         return elementwise, other
+
+    def _sizes_from(self, value: Value) -> set[int]:
+        """The steps after which the sizes that computing a value takes are known."""
+        if not any(number >= 0 for number in self.known.values()):
+            return set()
+        values = [value, *value.node.inputs]
+        sizes = [d for v in values if v.shape.rank is not None for d in v.shape.sizes]
+        for v in values:
+            if v.symbolic_value is not None:
+                sizes += v.symbolic_value.ravel().tolist()
+        return {self.known[name] for name in symbols_of(sizes) if name in self.known}
 
     def _map_kernel(self, group: Group) -> Launch:
         outputs = group.outputs
@@ -379,6 +477,8 @@ class Scheduler:
             if isinstance(lowering, Generate):
                 if lowering.scalars:
                     return None
+            elif isinstance(lowering, Sizes):
+                continue
             elif isinstance(lowering, Pointwise):
                 pending.extend(value.node.inputs)
             else:
@@ -391,7 +491,7 @@ class Scheduler:
         lowering = node.opdef.lowering
         original = node
         if isinstance(lowering, (Contraction, Window)):
-            self._need(node.inputs)
+            self._need(read_inputs(node))
         try:
             if isinstance(lowering, Contraction):
                 node = self._packed(node)
@@ -400,10 +500,12 @@ class Scheduler:
                 self.steps.append(Reduction(len(self.steps), node))
                 self.stored.update((v, len(self.steps) - 1) for v in node.outputs)
                 return
-        except (GraphflowError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except NEEDS_SIZES as error:
             self._need(node.inputs)
             self._host(original, f"its lowering needs known sizes ({error})")
             return
+        if isinstance(lowering, Contraction):
+            self.contractions[len(self.steps)] = node
         self.steps.append(launch)
         self.stored.update((v, len(self.steps) - 1) for v in node.outputs)
 
@@ -418,6 +520,8 @@ class Scheduler:
         lowering = node.opdef.lowering
         if isinstance(lowering, Reduce):
             return self._reduce(node, lowering, number)
+        if isinstance(lowering, Cumulative):
+            return self._cumulative(node, lowering, number)
         elements = Elements(lambda v: self._before(v, number))
         ctx = elements.context(node)
         if isinstance(lowering, Window):
@@ -428,8 +532,7 @@ class Scheduler:
             body = build_join(elements, node, lowering, ctx)
         elif isinstance(lowering, Scatter):
             body = build_scatter(elements, node, lowering, ctx)
-        elif isinstance(lowering, Sizes):
-            body = build_sizes(elements, node, lowering, ctx)
+            return self._updating(self._finish(elements, body, [node]), node, lowering)
         else:
             raise NotCompilable(f"{node.opdef.name} has no kernel")
         return self._finish(elements, body, [node])
@@ -448,6 +551,17 @@ class Scheduler:
         body = build_reduce(elements, node, lowering, sizes, reduced, ctx)
         return self._finish(elements, body, [node])
 
+    def _cumulative(self, node: Node, lowering: Cumulative, number: int) -> Launch:
+        ctx = Elements(lambda v: True).context(node)
+        axis, shape = lowering.axis(ctx), node.inputs[0].shape.sizes
+        values = self._visited(node.inputs, number)
+        merged = frame(shape, values, (axis, axis + 1)) if values is not None else None
+        elements = Elements(lambda v: self._before(v, number), merged)
+        groups = merged.axes if merged is not None else tuple((a,) for a in range(len(shape)))
+        sizes = merged.sizes if merged is not None else shape
+        body = build_cumulative(elements, node, lowering, sizes, groups.index((axis,)), ctx)
+        return self._finish(elements, body, [node])
+
     def _reduce_frame(
         self, x: Value, shape: tuple[Dim, ...], cuts: Sequence[int], number: int
     ) -> Frame | None:
@@ -456,13 +570,26 @@ class Scheduler:
         values = self._visited([x], number)
         return frame(shape, values, cuts) if values is not None else None
 
+    def _updating(self, launch: Launch, node: Node, lowering: Scatter) -> Launch:
+        """The launch of a scatter, with what it is in place."""
+        if lowering.base is None or isinstance(launch.kernel, LibraryKernel):
+            return launch
+        base = self._root(node.inputs[lowering.base])
+        for k, value in enumerate(launch.buffers):
+            if self._root(value) is base and not launch.kernel.buffers[k].written:
+                written = launch.buffers.index(node.outputs[0])
+                kernel = updating(launch.kernel, written, k)
+                if kernel is not None:
+                    launch.update = Update(kernel, (written, k))
+        return launch
+
     def _finish(
-        self, elements: Elements, body: tuple, nodes: Sequence[Node]
+        self, elements: Elements, body: tuple, nodes: Sequence[Node], once: bool = False
     ) -> Launch:
-        body = self.capabilities.expanded(body)
-        kernel = Kernel(elements.buffer_parameters(), len(elements.sizes), body)
+        kernel = split_complex(Kernel(elements.buffer_parameters(), len(elements.sizes), body))
+        kernel = replace(kernel, body=self.capabilities.expanded(kernel.body))
         return Launch(kernel, tuple(v for v, _ in elements.parameters), tuple(elements.sizes),
-                      tuple(nodes))
+                      tuple(nodes), reusable(kernel, once))
 
 
 def _larger(a: Value, c: Value) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphflow.dims import Dim, SymDim, evaluate_dim
 from graphflow.errors import GraphflowError
-from graphflow.lowering import Host, Leaf, Pointwise, Region, State
+from graphflow.lowering import Host, Leaf, Pointwise, Reduce, Region, State
 from graphflow.opdef import Infer, RunError, TensorType
 from graphflow.program import Node, Value
 from graphflow.shapes import TensorShape
@@ -54,8 +54,11 @@ class SizeGuards:
         self._nodes = [(n, _node_symbols(n)) for n in source if _undecided(n)]
         self._pairs: list[tuple[Dim, Dim, set[str]]] = []
         for node in compiled:
-            if isinstance(node.opdef.lowering, Pointwise):
-                self._pairs += _broadcast_pairs(node)
+            lowering = node.opdef.lowering
+            if isinstance(lowering, Pointwise):
+                self._pairs += _broadcast_pairs(node.inputs, node.outputs[0])
+            elif isinstance(lowering, Reduce) and lowering.undoes_broadcast:
+                self._pairs += _broadcast_pairs(node.outputs, node.inputs[0])
 
     def hold(self, numbers: Numbers, before: frozenset[str]) -> bool:
         """True if the sizes are legal as far as they are known.
@@ -91,6 +94,29 @@ def _undecided(node: Node) -> bool:
         _node_symbols(node))
 
 
+def measured_shapes(
+    node: Node, numbers: Numbers, given: Mapping[Value, np.ndarray]
+) -> list[tuple[int, ...]] | None:
+    """The shapes of a node's results from values of its inputs; None if the op refuses them."""
+    if not all(symbols_of(v.shape.sizes) <= numbers.keys() for v in node.inputs):
+        return None
+    types = [TensorType(v.dtype, TensorShape.of(concrete(v.shape.sizes, numbers)))
+             for v in node.inputs]
+    try:
+        made = node.opdef.infer(Infer(
+            node.opdef, types, node.attrs, [given.get(v) for v in node.inputs], None, None))
+    except (GraphflowError, RunError):
+        return None
+    found: list[tuple[int, ...]] = []
+    for kind, out in zip(made, node.outputs):
+        sizes = () if kind.shape.rank is None else kind.shape.sizes
+        known = tuple(int(d) for d in sizes if isinstance(d, int))
+        if kind.shape.rank != out.shape.rank or known != sizes or min(known, default=0) < 0:
+            return None
+        found.append(known)
+    return found
+
+
 def _legal(node: Node, numbers: Numbers) -> bool:
     types = [TensorType(v.dtype, TensorShape.of(concrete(v.shape.sizes, numbers)))
              for v in node.inputs]
@@ -116,13 +142,15 @@ def _value(value: Value, numbers: Numbers) -> np.ndarray | None:
     return np.array(items, np.int64).reshape(symbolic.shape)
 
 
-def _broadcast_pairs(node: Node) -> list[tuple[Dim, Dim, set[str]]]:
-    """(size of an input, size of the output) where they must be equal but are not one symbol."""
-    full = node.outputs[0].shape
+def _broadcast_pairs(
+    values: Iterable[Value], to: Value
+) -> list[tuple[Dim, Dim, set[str]]]:
+    """(size of a value, size of `to`) where they must be equal but are not one symbol."""
+    full = to.shape
     if full.rank is None:
         return []
     pairs = []
-    for value in node.inputs:
+    for value in values:
         if value.shape.rank is None:
             continue
         for small, large in zip(reversed(value.shape.sizes), reversed(full.sizes)):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphflow.dims.polynomial import Atom
-from graphflow.dims.size import Dim, SymDim, equal, opaque, symbol_name
+from graphflow.dims.size import Dim, SymDim, equal, opaque, symbol, symbol_name
 
 
 def evaluate_dim(dim: Any, values: Mapping[str, int]) -> int:
@@ -38,6 +38,11 @@ def _evaluate_atom(atom: Atom, values: Mapping[str, int]) -> int:
     return _ATOM_FUNCTIONS[atom[0]](*(evaluate_dim(d, values) for d in atom[1:]))
 
 
+def _plain(dim: Dim) -> bool:
+    """True for a number or one symbol, no expression."""
+    return not isinstance(dim, SymDim) or bool(symbol_name(dim))
+
+
 class Assumptions:
     """What one compilation may assume about sizes: their hints and the guards that follow.
 
@@ -62,11 +67,30 @@ class Assumptions:
         self.guards[(a, b)] = answer
         return answer
 
-    def ones(self) -> list[str]:
-        """The symbols that a guard says are one."""
-        return [symbol_name(a) for (a, b), answer in self.guards.items()
-                if answer and isinstance(a, SymDim) and not isinstance(b, SymDim) and b == 1
-                and symbol_name(a)]
+    def known(self) -> dict[str, Dim]:
+        """What guards say that symbols are: numbers, or the first symbol of those equal to them.
+
+        Two sizes that an op has required to be equal are one symbol when the graph is frozen with
+        these in place.
+        """
+        known: dict[str, Dim] = {}
+
+        def resolved(dim: Dim) -> Dim:
+            while isinstance(dim, SymDim) and symbol_name(dim) in known:
+                dim = known[symbol_name(dim)]
+            return dim
+
+        order = list(self.hints)
+        for (a, b), answer in self.guards.items():
+            if not answer or not (_plain(a) and _plain(b)):
+                continue
+            ends = {resolved(a), resolved(b)}
+            names = sorted(
+                (symbol_name(d) for d in ends if isinstance(d, SymDim)), key=order.index)
+            numbers = [d for d in ends if not isinstance(d, SymDim)]
+            target: Dim = numbers[0] if numbers else symbol(names.pop(0))
+            known.update(dict.fromkeys(names, target))
+        return {name: resolved(dim) for name, dim in known.items()}
 
     def hold_for(self, values: dict[str, int]) -> bool:
         """True if every guard has the same answer for `values`."""

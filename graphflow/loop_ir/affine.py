@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from graphflow.loop_ir.expr import Expr, walk
+from graphflow.loop_ir.expr import Expr, build, walk
 
 
 def stride(expr: Expr, number: int) -> int | None:
@@ -32,6 +32,40 @@ def _node_stride(node: Expr, number: int, strides: dict[Expr, Any]) -> int | Non
         for p, other in ((parts[0], node.args[1]), (parts[1], node.args[0])):
             if p and other.op == "const":
                 return p * other.attr
+    return None
+
+
+def slope(expr: Expr, number: int) -> Expr | None:
+    """How far an offset moves when the index moves by one, as an expression without that index.
+
+    None if the offset is not linear in the index.
+    """
+    found: dict[Expr, Expr | None] = {}  # None: not linear
+    flat: set[Expr] = set()
+    for node in walk(expr):
+        if node.op == "index" and node.attr == number:
+            found[node] = build("const", dtype=node.dtype, attr=1)
+        elif all(a in flat for a in node.args):
+            flat.add(node)
+        else:
+            found[node] = _node_slope(node, found, flat)
+    return None if expr in flat else found[expr]
+
+
+def _node_slope(
+    node: Expr, found: Mapping[Expr, Expr | None], flat: Collection[Expr]
+) -> Expr | None:
+    parts = [found[a] for a in node.args if a not in flat]
+    if any(p is None for p in parts):
+        return None
+    (first, *rest) = [p for p in parts if p is not None]
+    if node.op == "add":
+        return first + rest[0] if rest else first
+    if node.op == "sub":
+        return first - rest[0] if rest else -first if node.args[0] in flat else first
+    if node.op == "mul" and not rest:
+        other = node.args[0] if node.args[0] in flat else node.args[1]
+        return other if first.op == "const" and first.attr == 1 else first * other
     return None
 
 
@@ -72,6 +106,8 @@ def _node_bounds(
     if node.op == "mul":
         products = (a * d, a * f, c * d, c * f)
         return min(products), max(products)
+    if node.op in ("floordiv", "mod") and d == f and d > 0:
+        return (a // d, c // d) if node.op == "floordiv" else (0, d - 1)
     if node.op == "min":
         return min(a, d), min(c, f)
     if node.op == "max":

@@ -29,7 +29,8 @@ class BufferParameter:
 
     Attributes:
       dtype: element type.
-      written: True if the kernel stores to it (and then never loads from it).
+      written: True if the kernel stores to it; it then loads from that memory only through
+        another parameter, if at all.
     """
 
     dtype: DType
@@ -73,13 +74,14 @@ class Loop:
       number: of the loop's index.
       extent: int64 expression without this loop's index.
       body: statements.
-      lanes: True if turns of the loop are independent and may run side by side (SIMD).
+      lanes: 0 if turns must run in order; otherwise turns are independent, and that many vectors
+        of them run side by side (SIMD).
     """
 
     number: int
     extent: Expr
     body: tuple[Statement, ...]
-    lanes: bool = False
+    lanes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,8 @@ def _write(statement: Statement, lines: list[str], depth: int) -> None:
     pad = "  " * depth
     text = to_text(*expressions(statement)).replace("\n", f"\n{pad}  ").rstrip()
     if isinstance(statement, Loop):
-        lines.append(f"{pad}loop {statement.number}{' lanes' if statement.lanes else ''}")
+        lanes = f" lanes {int(statement.lanes)}" if statement.lanes else ""
+        lines.append(f"{pad}loop {statement.number}{lanes}")
         lines.append(f"{pad}  {text}")
         for inner in statement.body:
             _write(inner, lines, depth + 1)

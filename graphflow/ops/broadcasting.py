@@ -120,7 +120,8 @@ SUM_TO = declare(
         init=lambda b, ctx: (b.const(0, accumulator(ctx.in_dtypes[0])),),
         lift=lambda b, x, position, ctx: (b.cast(x, accumulator(ctx.in_dtypes[0])),),
         combine=lambda b, left, right: (left[0] + right[0],),
-        finish=lambda b, total, count, ctx: (b.cast(total[0], ctx.out_dtypes[0]),)),
+        finish=lambda b, total, count, ctx: (b.cast(total[0], ctx.out_dtypes[0]),),
+        undoes_broadcast=True),
     samples=lambda: [
         Sample((np.arange(24.0).reshape(2, 3, 4), np.array([3, 1], np.int32))),
         Sample((np.arange(6.0).reshape(2, 3), np.array([2, 3], np.int64))),

@@ -10,7 +10,7 @@ from graphflow import dtypes as dt
 from graphflow.builder import F, convert, op_function
 from graphflow.errors import AttributeValueError, DTypeError
 from graphflow.graph import get_default_graph
-from graphflow.ops.nests import Nest
+from graphflow.ops.nests import Nest, Stateful
 from graphflow.tensor import Operation
 
 
@@ -72,7 +72,8 @@ def _chain(
     if not pairs:
         nest = Nest(default(), unpack=not strict)
         return nest.rebuild([
-            leaf if isinstance(leaf, Operation) else F.identity(leaf) for leaf in nest.leaves])
+            leaf if isinstance(leaf, (Operation, Stateful)) else F.identity(leaf)
+            for leaf in nest.leaves])
     predicate, function = pairs[0]
     return F.cond(predicate, function, lambda: _chain(pairs[1:], default, strict), strict=strict)
 

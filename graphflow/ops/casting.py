@@ -13,7 +13,7 @@ from graphflow.dims import same
 from graphflow.dtypes import DType, as_dtype
 from graphflow.errors import DTypeError
 from graphflow.loop_ir import semantics
-from graphflow.lowering import Library, Pointwise
+from graphflow.lowering import Composite, Pointwise
 from graphflow.opdef import Attr, Infer, NotDifferentiable, Sample, TensorType
 from graphflow.ops.declare import declare
 from graphflow.ops.scope import scope
@@ -166,9 +166,25 @@ def _resized_type(c: Infer) -> list[TensorType]:
     return [TensorType(c.attrs["type"], TensorShape.of(sizes))]
 
 
+_WORDS = {1: dt.uint8, 2: dt.uint16, 4: dt.uint32, 8: dt.uint64}
+
+
+def _expand_resize(F: Any, x: Any, type: DType) -> Any:
+    """Whole numbers of the one size cut into, or put together from, those of the other."""
+    source, target = x.dtype.size, type.size
+    here, there = _WORDS[source], _WORDS[target]
+    wide = max(source, target)
+    shifts = (np.arange(wide // min(source, target)) * 8 * min(source, target)).astype(
+        _WORDS[wide].numpy)
+    words = F.bitcast(x, here)
+    if target < source:
+        return F.bitcast(F.cast(F.right_shift(F.expand_dims(words, -1), shifts), there), type)
+    return F.bitcast(F.reduce_sum(F.left_shift(F.cast(words, there), shifts), axis=-1), type)
+
+
 BITCAST_RESIZE = declare(
     "BitcastResize", "input: T", attrs={"type": Attr("dtype")}, infer=_resized_type,
-    reference=_bitcast_reference, grad=_BITS, lowering=Library("bitcast"),
+    reference=_bitcast_reference, grad=_BITS, lowering=Composite(_expand_resize),
     samples=_bit_samples((0.5, 2)), T=dt.REALS)
 
 

@@ -17,7 +17,7 @@ from graphflow.graph import Graph, get_default_graph
 from graphflow.lowering import Region
 from graphflow.opdef import Attr, Infer, TensorType
 from graphflow.ops.declare import declare
-from graphflow.ops.nests import Nest
+from graphflow.ops.nests import Nest, Stateful
 from graphflow.ops.traced_regions import REGION_ATTRS, add_saved, captured_inputs, set_outputs
 from graphflow.regions import RegionGraph
 from graphflow.shapes import UNKNOWN_SHAPE, TensorShape
@@ -95,6 +95,8 @@ def cond(
         pred = convert(pred, dt.bool_)
         then, then_nest = _trace_branch(graph, "true_fn", true_fn, scope, strict)
         orelse, else_nest = _trace_branch(graph, "false_fn", false_fn, scope, strict)
+        _set_results(then, then_nest, orelse)
+        _set_results(orelse, else_nest, then)
         _check_branches(scope, then, orelse, then_nest, else_nest)
         results = len(then.outputs)
         saved = add_saved((then, orelse))
@@ -117,9 +119,18 @@ def _trace_branch(
             raise GraphError(describe(
                 "cond", scope.rstrip("/"), f"{which} returned None",
                 fix="Return a tensor or an operation from both functions."))
-        nest = Nest(result, unpack=not strict)
-        set_outputs(region, nest.leaves)
-    return region, nest
+        return region, Nest(result, unpack=not strict)
+
+
+def _set_results(region: RegionGraph, nest: Nest, other: RegionGraph) -> None:
+    """Makes what a branch returned its outputs.
+
+    The shape of a state that this branch has not written may be known from the other branch.
+    """
+    sources = [t for r in (region, other) for t in r.captures if not t.is_handle]
+    with region.as_default():
+        set_outputs(region, [
+            v.settled(sources) if isinstance(v, Stateful) else v for v in nest.leaves])
 
 
 def _check_branches(

@@ -225,6 +225,19 @@ xdivy = binary(
     doc="x / y, and 0 wherever x is 0; elementwise with broadcasting.")
 
 
+def _xlog1py_grad(F: Any, op: Any, g: Any) -> list[Any]:
+    x, y = F.conj(op.inputs[0]), F.conj(op.inputs[1])
+    return [g * F.xlog1py(_one_where_not_zero(F, x), y), g * F.xdivy(x, y + 1)]
+
+
+xlog1py = binary(
+    "Xlog1py", "xlog1py", dt.INEXACT,
+    body=lambda b, x, y: b.select(b.eq(x, 0), 0, x * b.log1p(y)),
+    reference=widened(lambda x, y: np.where(x == 0, x.dtype.type(0), x * np.log1p(y))),
+    grad=_xlog1py_grad, samples=_zero_wins_samples,
+    doc="x · log(1 + y), and 0 wherever x is 0; elementwise with broadcasting.")
+
+
 @op_function
 def polyval(coeffs: Sequence[Any], x: Any, name: str | None = None) -> Any:
     """The polynomial with `coeffs` (highest power first) at `x`, by Horner's rule.

@@ -50,7 +50,7 @@ class Initializer:
         return f"{type(self).__name__}({shown})"
 
 
-def _float_type(owner: object, dtype: Any) -> DType:
+def floating_type(owner: object, dtype: Any) -> DType:
     dtype = as_dtype(dtype)
     if not dtype.is_floating:
         raise failure(type(owner).__name__, None,
@@ -123,10 +123,10 @@ class Identity(Initializer):
     arguments = ("gain", "dtype")
 
     def __init__(self, gain: float = 1.0, dtype: Any = dt.float32) -> None:
-        self.gain, self.dtype = gain, _float_type(self, dtype)
+        self.gain, self.dtype = gain, floating_type(self, dtype)
 
     def __call__(self, shape: Any, dtype: Any = None, partition_info: Any = None) -> Any:
-        sizes = _static_sizes(self, _whole_shape(shape, partition_info))
+        sizes = static_sizes(self, _whole_shape(shape, partition_info))
         if len(sizes) != 2:
             raise failure("Identity", None,
                           f"Identity matrix initializer can only be used for 2D matrices, got "
@@ -165,7 +165,7 @@ class RandomNormal(Initializer):
         dtype: Any = dt.float32,
     ) -> None:
         self.mean, self.stddev, self.seed = mean, stddev, seed
-        self.dtype = _float_type(self, dtype)
+        self.dtype = floating_type(self, dtype)
 
     def __call__(self, shape: Any, dtype: Any = None, partition_info: Any = None) -> Any:
         return F.random_normal(
@@ -190,7 +190,7 @@ def _whole_shape(shape: Any, partition_info: Any) -> Any:
     return shape if partition_info is None else partition_info.full_shape
 
 
-def _static_sizes(owner: object, shape: Any) -> tuple[int, ...]:
+def static_sizes(owner: object, shape: Any) -> tuple[int, ...]:
     if is_tensor(shape):
         raise failure(type(owner).__name__, None,
                       "the scale depends on the shape, which must be known while building; got "
@@ -241,14 +241,14 @@ class VarianceScaling(Initializer):
         if self.distribution not in _DISTRIBUTIONS:
             raise self._wrong(
                 f"distribution must be one of {', '.join(_DISTRIBUTIONS)}, got {distribution!r}")
-        self.seed, self.dtype = seed, _float_type(self, dtype)
+        self.seed, self.dtype = seed, floating_type(self, dtype)
 
     def _wrong(self, problem: str) -> Exception:
         return failure(type(self).__name__, None, problem, cls=AttributeValueError)
 
     def __call__(self, shape: Any, dtype: Any = None, partition_info: Any = None) -> Any:
         whole = _whole_shape(shape, partition_info)
-        fan_in, fan_out = compute_fans(_static_sizes(self, whole))
+        fan_in, fan_out = compute_fans(static_sizes(self, whole))
         count = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
         variance = self.scale / max(1.0, count[self.mode])
         dtype = self.dtype if dtype is None else dtype
@@ -273,10 +273,10 @@ class UniformUnitScaling(Initializer):
     def __init__(
         self, factor: float = 1.0, seed: int | None = None, dtype: Any = dt.float32
     ) -> None:
-        self.factor, self.seed, self.dtype = factor, seed, _float_type(self, dtype)
+        self.factor, self.seed, self.dtype = factor, seed, floating_type(self, dtype)
 
     def __call__(self, shape: Any, dtype: Any = None, partition_info: Any = None) -> Any:
-        sizes = _static_sizes(self, _whole_shape(shape, partition_info))
+        sizes = static_sizes(self, _whole_shape(shape, partition_info))
         limit = math.sqrt(3.0 / max(1.0, math.prod(sizes[:-1]))) * self.factor
         return F.random_uniform(
             shape, -limit, limit, self.dtype if dtype is None else dtype, seed=self.seed)

@@ -14,6 +14,7 @@ from typing import Any
 from graphflow.builder import F
 from graphflow.gradients import gradients
 from graphflow.graph import get_default_graph
+from graphflow.indexed_slices import IndexedSlices
 from graphflow.ops.inline import inline, refuse_saved_regions, saved_reads
 from graphflow.regions import RegionGraph, settled
 from graphflow.tensor import Operation, Tensor
@@ -130,6 +131,18 @@ def _one_turn(
             gs = [*gs, F.history_read(history, i)]
         new.append(F.zeros_like(values[k]) if not gs else F.add_n([graph.convert(g) for g in gs]))
     for total, gs in zip(sums, parts[len(loop.variables):]):
-        new.append(total if not gs else F.add_n([total, *(graph.convert(g) for g in gs)]))
+        new.append(_accumulated(total, gs))
     return new
+
+
+def _accumulated(total: Tensor, parts: Sequence[Any]) -> Tensor:
+    """`total` plus gradients of one turn; of sparse ones, only their rows are touched."""
+    dense = [p for p in parts if not isinstance(p, IndexedSlices)]
+    if dense:
+        total = F.add_n([total, *dense])
+    for part in parts:
+        if isinstance(part, IndexedSlices):
+            places = F.expand_dims(part.indices, 1)
+            total = F.tensor_scatter_nd_add(total, places, part.values)
+    return total
 

@@ -33,9 +33,13 @@ def _element_type(c: Infer) -> list[TensorType]:
     return [TensorType(c.dtype(0), UNKNOWN_SHAPE if shape.rank is None else shape[1:])]
 
 
+def _element(history: Any, iteration: np.ndarray) -> np.ndarray:
+    number = int(iteration)
+    return np.asarray(history[number] if isinstance(history, Ragged) else history[number, ...])
+
+
 HISTORY_READ = declare(
-    "HistoryRead", "history: T, iteration: int64", infer=_element_type,
-    reference=lambda history, iteration: np.asarray(history[int(iteration)]),
+    "HistoryRead", "history: T, iteration: int64", infer=_element_type, reference=_element,
     grad=lambda F, op, g: [F.history_scatter(g, op.inputs[1], op.inputs[0]), None],
     lowering=Gather(lambda i, load, ctx: (load(1, ()), *i)), T=dt.ALL)
 

@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from graphflow.dtypes import DType
+from graphflow.shapes import TensorShape
+from graphflow.tensor import Tensor
+
+
+class Stateful(ABC):
+    """A value of Python that stands for one tensor, its state: a leaf that nests unpack.
+
+    Attributes:
+      dtype: the element type of the state.
+    """
+
+    dtype: DType
+
+    @property
+    @abstractmethod
+    def state(self) -> Tensor | None:
+        """The tensor; None as long as its shape is not known."""
+
+    @abstractmethod
+    def settled(self, sources: Sequence[Tensor]) -> Tensor:
+        """The state, made now if there was none; sizes may be taken from `sources`."""
+
+    @abstractmethod
+    def loop_shape(self, state: Tensor) -> TensorShape:
+        """The shape that `state` has at any turn of a loop."""
+
+    @abstractmethod
+    def with_state(self, state: Tensor) -> Stateful:
+        """The same value with another state."""
 
 
 class Nest:
     """A nest's leaves and how to put other leaves in their places.
+
+    `owners` are the `Stateful` values whose states are leaves, None for other leaves.
 
     With `unpack`, a list or tuple of one element stands for that element (TensorFlow 1's cond).
     """
@@ -18,6 +52,11 @@ class Nest:
         self.value = value
         self.leaves: list[Any] = []
         self._flatten(value)
+        self.owners: list[Stateful | None] = [
+            v if isinstance(v, Stateful) else None for v in self.leaves]
+        # A state that is not known yet stays with its owner, as a leaf.
+        self.leaves = [v if o is None or o.state is None else o.state
+                       for v, o in zip(self.leaves, self.owners)]
 
     @property
     def empty(self) -> bool:
@@ -34,7 +73,8 @@ class Nest:
         """The nest with `leaves` instead of its own."""
         if len(leaves) != len(self.leaves):
             raise ValueError(f"The nest has {len(self.leaves)} leaves, got {len(leaves)}.")
-        supply = iter(leaves)
+        supply = iter(v if o is None or isinstance(v, Stateful) else o.with_state(v)
+                      for v, o in zip(leaves, self.owners))
         return _rebuild(self.value, supply)
 
     def same_structure(self, other: Nest) -> bool:

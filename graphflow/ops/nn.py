@@ -233,7 +233,8 @@ def _scalar_rate(name: str | None, rate: Any, dtype: Any) -> Any:
     rate = convert(rate, dtype)
     if rate.shape.rank not in (None, 0):
         raise failure("dropout", name, f"rate must be a scalar, got {rate!r}", "", ShapeError)
-    return rate
+    # A placeholder without a shape is taken for a scalar, which the run checks: x keeps its shape.
+    return OPS.reshape(rate, []) if rate.shape.rank is None else rate
 
 
 def _noise_shape(name: str | None, x: Any, noise_shape: Any) -> Any:

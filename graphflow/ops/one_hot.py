@@ -54,7 +54,7 @@ def _one_hot(
 def _expand(F: Any, indices: Any, depth: Any, on_value: Any, off_value: Any, axis: int) -> Any:
     rank = indices.shape.rank
     place = rank if axis == -1 else axis
-    wide = F.expand_dims(F.cast(indices, dt.int64), place)
+    wide = F.cast(F.expand_dims(indices, place), dt.int64)
     places = F.cast(F.range(0, depth), dt.int64)
     row = F.reshape(places, [1] * place + [-1] + [1] * (rank - place))
     return F.where_v2(F.equal(wide, row), on_value, off_value)

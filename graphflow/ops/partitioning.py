@@ -64,7 +64,9 @@ def _partition_grad(F: Any, op: Any, *grads: Any) -> list[Any]:
 
 
 def _expand_partition(F: Any, data: Any, partitions: Any, num_partitions: int) -> Any:
-    return tuple(F.boolean_mask(data, F.equal(partitions, i)) for i in range(num_partitions))
+    inside = F.logical_and(partitions >= 0, partitions < num_partitions)
+    places = F.require(partitions, inside)
+    return tuple(F.boolean_mask(data, F.equal(places, i)) for i in range(num_partitions))
 
 
 def _partition_samples() -> list[Sample]:
@@ -81,7 +83,7 @@ DYNAMIC_PARTITION = declare(
     "DynamicPartition", "data: any, partitions: int32",
     attrs={"num_partitions": Attr("int")}, infer=_partition_type,
     reference=_partition_reference, grad=_partition_grad,
-    lowering=Composite(_expand_partition, refuses=lambda inputs, attrs: True),
+    lowering=Composite(_expand_partition),
     samples=_partition_samples,
     errors=lambda: [
         ErrorSample((typed(dt.float32, 4, 3), typed(dt.int32, 3)), {"num_partitions": 2},

@@ -7,6 +7,8 @@ column inside the window; among equal elements the first counts, and NaN is larg
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,21 +16,18 @@ import numpy as np
 from graphflow import dtypes as dt
 from graphflow.builder import apply
 from graphflow.lowering import Gather, LoweringContext, Scatter, Window
-from graphflow.opdef import Infer, NotDifferentiable, Sample, TensorType
-from graphflow.ops.convolution_geometry import (
-    from_nhwc,
-    join_layout,
-    split_layout,
-    to_nhwc,
-    window_axes,
-)
+from graphflow.opdef import Attr, Infer, NotDifferentiable, OpDef, Sample, TensorType
+from graphflow.ops.convolution_geometry import channels_last, from_channels_last
 from graphflow.ops.declare import declare
 from graphflow.ops.numerics import lowest
 from graphflow.ops.pooling_windows import (
     CASES,
     POOL_ATTRS,
+    VOLUME_CASES,
+    VOLUME_POOL_ATTRS,
     case_arrays,
     out_shape,
+    place_in_window,
     places,
     pool_axes,
     pool_extents,
@@ -49,8 +48,9 @@ def _position_type(c: Infer) -> list[TensorType]:
 def _scatter_type(c: Infer) -> list[TensorType]:
     require_shape(c, 1, c.shape(0))
     value = c.value(2)
-    sizes = unknown_shape(4) if value is None else TensorShape.of(value.tolist())
-    return [TensorType(c.dtype(0), sizes)]
+    if value is None:
+        return [TensorType(c.dtype(0), unknown_shape(len(c.attrs["data_format"])))]
+    return [TensorType(c.dtype(0), TensorShape.of(value.tolist()))]
 
 
 def _pick_type(c: Infer) -> list[TensorType]:
@@ -62,8 +62,8 @@ def _pick_type(c: Infer) -> list[TensorType]:
 # ---- references -------------------------------------------------------------------------------
 
 
-def _position(input: np.ndarray, ksize: tuple[int, int], **attrs: Any) -> np.ndarray:
-    x = to_nhwc(input, attrs["data_format"])
+def _position(input: np.ndarray, ksize: tuple[int, ...], **attrs: Any) -> np.ndarray:
+    x = channels_last(input, attrs["data_format"])
     axes = pool_axes(x, ksize, attrs)
     largest = np.full(out_shape(x, axes), lowest(dt.as_dtype(x.dtype)), x.dtype)
     for _, outputs, inputs in places(axes):
@@ -75,30 +75,30 @@ def _position(input: np.ndarray, ksize: tuple[int, int], **attrs: Any) -> np.nda
         if has_nan:
             here |= x[inputs] != x[inputs]
         np.copyto(position[outputs], np.int32(number), where=here)
-    return from_nhwc(position, attrs["data_format"])
+    return from_channels_last(position, attrs["data_format"])
 
 
 @widened
 def _scatter(
-    grad: np.ndarray, position: np.ndarray, input_sizes: np.ndarray, ksize: tuple[int, int],
+    grad: np.ndarray, position: np.ndarray, input_sizes: np.ndarray, ksize: tuple[int, ...],
     **attrs: Any,
 ) -> np.ndarray:
-    g, where = (to_nhwc(a, attrs["data_format"]) for a in (grad, position))
+    g, where = (channels_last(a, attrs["data_format"]) for a in (grad, position))
     dx = np.zeros([int(d) for d in input_sizes], g.dtype)
-    view = to_nhwc(dx, attrs["data_format"])
+    view = channels_last(dx, attrs["data_format"])
     for number, outputs, inputs in places(pool_axes(view, ksize, attrs)):
         view[inputs] += np.where(where[outputs] == number, g[outputs], g.dtype.type(0))
     return dx
 
 
 def _pick(
-    value: np.ndarray, position: np.ndarray, ksize: tuple[int, int], **attrs: Any
+    value: np.ndarray, position: np.ndarray, ksize: tuple[int, ...], **attrs: Any
 ) -> np.ndarray:
-    x, where = (to_nhwc(a, attrs["data_format"]) for a in (value, position))
+    x, where = (channels_last(a, attrs["data_format"]) for a in (value, position))
     out = np.zeros(where.shape, x.dtype)
     for number, outputs, inputs in places(pool_axes(x, ksize, attrs)):
         np.copyto(out[outputs], x[inputs], where=where[outputs] == number)
-    return from_nhwc(out, attrs["data_format"])
+    return from_channels_last(out, attrs["data_format"])
 
 
 # ---- lowerings --------------------------------------------------------------------------------
@@ -123,69 +123,80 @@ _POSITION_WINDOW = Window(
     finish=lambda b, best, count, ctx: (best[1],))
 
 
-def _place(index: tuple, position: Any, image: tuple, ctx: LoweringContext) -> tuple:
-    """The element of `image` at `position` in the window of output `index`."""
-    data_format = ctx.attrs["data_format"]
-    ksize = ctx.attrs["ksize"]
-    _, h, w, _ = split_layout(image, data_format)
-    height, width = window_axes((h, w), ksize, ctx.attrs)
-    n, oh, ow, channel = split_layout(index, data_format)
-    return join_layout(n, height.source(oh, position // ksize[1]),
-                       width.source(ow, position % ksize[1]), channel, data_format)
-
-
 def _scatter_target(index: tuple, load: Any, ctx: LoweringContext) -> tuple:
-    return _place(index, load(1, index), ctx.out_shapes[0], ctx)
+    return place_in_window(index, load(1, index), ctx.out_shapes[0], ctx)
 
 
 def _pick_source(index: tuple, load: Any, ctx: LoweringContext) -> tuple:
-    return _place(index, load(1, index), ctx.in_shapes[0], ctx)
+    return place_in_window(index, load(1, index), ctx.in_shapes[0], ctx)
 
 
-# ---- samples and declarations -----------------------------------------------------------------
+# ---- declarations -----------------------------------------------------------------------------
 
 
-def _positions(x: np.ndarray, attrs: dict[str, Any]) -> np.ndarray:
-    return _position(x, **{**{k: a.default for k, a in POOL_ATTRS.items()}, **attrs})
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """The three ops of one number of spatial axes."""
+
+    position: OpDef
+    scatter: OpDef
+    pick: OpDef
 
 
-def _position_samples() -> list[Sample]:
+def declare_positions(
+    names: tuple[str, str, str], schema: dict[str, Attr], cases: list[tuple],
+    more: Callable[[], list[Sample]] = list,
+) -> Positions:
+    """The ops that find positions, scatter to them and pick from them.
+
+    cases: (image sizes with channels last, attributes); `more` samples are of the first op.
+    """
+    made: list[Positions] = []
+
+    def arrays() -> list[tuple]:
+        return [case_arrays(case, schema) for case in cases]
+
+    def positions(x: np.ndarray, attrs: dict[str, Any]) -> np.ndarray:
+        return _position(x, **{**{k: a.default for k, a in schema.items()}, **attrs})
+
+    def scatter_gradient(F: Any, op: Any, gg: Any) -> list[Any]:
+        return [apply(made[0].pick, (gg, op.inputs[1]), op.attrs), None, None]
+
+    def pick_gradient(F: Any, op: Any, g: Any) -> list[Any]:
+        value, position = op.inputs
+        return [apply(made[0].scatter, (g, position, F.shape(value)), op.attrs), None]
+
+    made.append(Positions(
+        declare(
+            names[0], "input: T", attrs=schema, infer=_position_type, reference=_position,
+            grad=NotDifferentiable("positions are integers"), lowering=_POSITION_WINDOW, depth=2,
+            samples=lambda: [*(Sample((x,), attrs, grad=False) for x, _, attrs in arrays()),
+                             *more()],
+            T=dt.REALS),
+        declare(
+            names[1], "grad: T, position: int32, input_sizes: I", attrs=schema, depth=2,
+            infer=_scatter_type, reference=_scatter, grad=scatter_gradient,
+            lowering=Scatter(
+                target=_scatter_target, updates=0, combine="add", initial=lambda ctx: 0,
+                keep=lambda index, load, ctx: load(1, index) >= 0, skips_outside=True),
+            samples=lambda: [
+                Sample((g, positions(x, attrs), np.array(x.shape, np.int32)), attrs)
+                for x, g, attrs in arrays()], T=dt.FLOATS, I=dt.INDICES),
+        declare(
+            names[2], "value: T, position: int32", attrs=schema, infer=_pick_type, depth=2,
+            reference=_pick, grad=pick_gradient, lowering=Gather(_pick_source),
+            samples=lambda: [Sample((x[..., ::-1], positions(x, attrs)), attrs)
+                             for x, _, attrs in arrays()], T=dt.FLOATS)))
+    return made[0]
+
+
+def _ties() -> list[Sample]:
     ties = np.array([[1.0, 1.0, 2.0, 2.0], [1.0, 0.0, 3.0, 3.0]]).reshape(1, 2, 4, 1)
-    return [*(Sample((x,), attrs, grad=False) for x, _, attrs in map(case_arrays, CASES)),
-            Sample((ties,), CASES[0][1], grad=False)]
+    return [Sample((ties,), CASES[0][1], grad=False)]
 
 
-def _scatter_samples() -> list[Sample]:
-    return [Sample((g, _positions(x, attrs), np.array(x.shape, np.int32)), attrs)
-            for x, g, attrs in map(case_arrays, CASES)]
+IMAGE_POSITIONS = declare_positions(
+    ("MaxPoolPosition", "MaxPoolScatter", "MaxPoolPick"), POOL_ATTRS, CASES, _ties)
 
-
-def _pick_samples() -> list[Sample]:
-    return [Sample((x[..., ::-1], _positions(x, attrs)), attrs)
-            for x, _, attrs in map(case_arrays, CASES)]
-
-
-def _scatter_gradient(F: Any, op: Any, gg: Any) -> list[Any]:
-    return [apply(MAX_POOL_PICK, (gg, op.inputs[1]), op.attrs), None, None]
-
-
-def _pick_gradient(F: Any, op: Any, g: Any) -> list[Any]:
-    value, position = op.inputs
-    return [apply(MAX_POOL_SCATTER, (g, position, F.shape(value)), op.attrs), None]
-
-
-MAX_POOL_POSITION = declare(
-    "MaxPoolPosition", "input: T", attrs=POOL_ATTRS, infer=_position_type, reference=_position,
-    grad=NotDifferentiable("positions are integers"), lowering=_POSITION_WINDOW,
-    samples=_position_samples, T=dt.REALS)
-
-MAX_POOL_SCATTER = declare(
-    "MaxPoolScatter", "grad: T, position: int32, input_sizes: I", attrs=POOL_ATTRS,
-    infer=_scatter_type, reference=_scatter, grad=_scatter_gradient,
-    lowering=Scatter(target=_scatter_target, updates=0, combine="add", initial=lambda ctx: 0),
-    samples=_scatter_samples, T=dt.FLOATS, I=dt.INDICES)
-
-MAX_POOL_PICK = declare(
-    "MaxPoolPick", "value: T, position: int32", attrs=POOL_ATTRS, infer=_pick_type,
-    reference=_pick, grad=_pick_gradient, lowering=Gather(_pick_source), samples=_pick_samples,
-    T=dt.FLOATS)
+VOLUME_POSITIONS = declare_positions(
+    ("MaxPool3DPosition", "MaxPool3DScatter", "MaxPool3DPick"), VOLUME_POOL_ATTRS, VOLUME_CASES)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from graphflow.errors import AttributeValueError
 from graphflow.lowering import LoweringContext
 from graphflow.opdef import Attr, Infer
 from graphflow.ops.convolution_geometry import (
+    AXIS_NAMES,
+    VOLUME_ATTRS,
     WINDOW_ATTRS,
     WindowAxis,
     check_window_attrs,
@@ -24,7 +27,8 @@ from graphflow.ops.convolution_geometry import (
 from graphflow.shapes import TensorShape
 
 POOL_ATTRS = {"ksize": Attr("ints"), **WINDOW_ATTRS}
-Axes = tuple[WindowAxis, WindowAxis]
+VOLUME_POOL_ATTRS = {"ksize": Attr("ints"), **VOLUME_ATTRS}
+Axes = Sequence[WindowAxis]
 
 
 # ---- inference --------------------------------------------------------------------------------
@@ -33,20 +37,18 @@ Axes = tuple[WindowAxis, WindowAxis]
 def pooled_shape(c: Infer, i: int = 0) -> TensorShape:
     """The shape of the pool of input `i`. Raises ShapeError or AttributeValueError."""
     check_window_attrs(c)
-    ksize = c.attrs["ksize"]
-    if len(ksize) != 2 or min(ksize) < 1:
-        raise c.error(f"ksize must be two positive numbers (height, width), got {list(ksize)}",
-                      cls=AttributeValueError)
-    if any(d != 1 for d in c.attrs["dilations"]):
-        raise c.error(f"pooling has no dilations, got {list(c.attrs['dilations'])}",
+    ksize, axes = c.attrs["ksize"], len(c.attrs["data_format"]) - 2
+    if len(ksize) != axes or min(ksize) < 1:
+        raise c.error(f"ksize must be {('two', 'three')[axes - 2]} positive numbers "
+                      f"({', '.join(AXIS_NAMES[axes])}), got {list(ksize)}",
                       cls=AttributeValueError)
     pads = c.attrs["explicit_paddings"]
     if any(max(pair) >= k for pair, k in zip(pads, ksize)):
         raise c.error(f"padding {list(pads)} must be smaller than the window {list(ksize)}",
                       cls=AttributeValueError)
-    n, h, w, channels = image_sizes(c, i)
-    height, width = checked_axes(c, (h, w), ksize)
-    return image_shape(n, height.out, width.out, channels, c.attrs["data_format"])
+    n, *spatial, channels = image_sizes(c, i)
+    outs = [a.out for a in checked_axes(c, spatial, ksize)]
+    return image_shape(n, outs, channels, c.attrs["data_format"])
 
 
 def require_shape(c: Infer, i: int, expected: TensorShape) -> None:
@@ -58,22 +60,24 @@ def require_shape(c: Infer, i: int, expected: TensorShape) -> None:
 # ---- windows in NumPy -------------------------------------------------------------------------
 
 
-def pool_axes(x: np.ndarray, ksize: tuple[int, int], attrs: dict[str, Any]) -> Axes:
+def pool_axes(x: np.ndarray, ksize: Sequence[int], attrs: dict[str, Any]) -> Axes:
     """The geometry of pooling x, whose channels are last."""
-    return window_axes(x.shape[1:3], ksize, attrs)
+    return window_axes(x.shape[1:-1], ksize, attrs)
 
 
 def places(axes: Axes) -> Iterator[tuple[int, tuple, tuple]]:
     """For each window position: (its number, outputs, the inputs that they see there)."""
-    for i, out_rows, rows in axes[0].slices():
-        for j, out_columns, columns in axes[1].slices():
-            number = i * axes[1].window + j
-            yield number, np.s_[:, out_rows, out_columns], np.s_[:, rows, columns]
+    for steps in itertools.product(*(a.slices() for a in axes)):
+        number = 0
+        for axis, step in zip(axes, steps):
+            number = number * axis.window + step[0]
+        _, outputs, inputs = zip(*steps)
+        yield number, (slice(None), *outputs), (slice(None), *inputs)
 
 
 def out_shape(x: np.ndarray, axes: Axes) -> tuple[int, ...]:
     """The shape of the pool of x, channels last."""
-    return (x.shape[0], axes[0].out, axes[1].out, x.shape[3])
+    return (x.shape[0], *(a.out for a in axes), x.shape[-1])
 
 
 # ---- index maps -------------------------------------------------------------------------------
@@ -87,10 +91,25 @@ def pool_extents(ctx: LoweringContext) -> tuple:
 def pool_source(out: tuple, k: tuple, ctx: LoweringContext) -> tuple:
     """The element that output `out` sees at window position `k`."""
     data_format = ctx.attrs["data_format"]
-    _, h, w, _ = split_layout(ctx.in_shapes[0], data_format)
-    height, width = window_axes((h, w), ctx.attrs["ksize"], ctx.attrs)
-    n, oh, ow, channel = split_layout(out, data_format)
-    return join_layout(n, height.source(oh, k[0]), width.source(ow, k[1]), channel, data_format)
+    _, *sizes, _ = split_layout(ctx.in_shapes[0], data_format)
+    axes = window_axes(sizes, ctx.attrs["ksize"], ctx.attrs)
+    n, *place, channel = split_layout(out, data_format)
+    seen = [a.source(o, w) for a, o, w in zip(axes, place, k)]
+    return join_layout(n, seen, channel, data_format)
+
+
+def place_in_window(index: tuple, position: Any, image: tuple, ctx: LoweringContext) -> tuple:
+    """The element of `image` at `position` in the window of output `index`."""
+    data_format, ksize = ctx.attrs["data_format"], ctx.attrs["ksize"]
+    _, *sizes, _ = split_layout(image, data_format)
+    n, *place, channel = split_layout(index, data_format)
+    seen: list[Any] = []
+    for axis, o, window in reversed(list(zip(
+            window_axes(sizes, ksize, ctx.attrs), place, ksize))):
+        outermost = len(seen) == len(ksize) - 1
+        seen.insert(0, axis.source(o, position if outermost else position % window))
+        position = position // window
+    return join_layout(n, seen, channel, data_format)
 
 
 # ---- samples ----------------------------------------------------------------------------------
@@ -103,9 +122,9 @@ def distinct(*sizes: int) -> np.ndarray:
     return (order.astype(np.float64) - count // 2).reshape(sizes) / 2
 
 
-def settings(ksize: tuple[int, int] = (2, 2), **changes: Any) -> dict[str, Any]:
+def settings(ksize: tuple[int, ...] = (2, 2), **changes: Any) -> dict[str, Any]:
     """Attributes of a pool."""
-    return {"ksize": ksize, "strides": (2, 2), "padding": "VALID", **changes}
+    return {"ksize": ksize, "strides": (2,) * len(ksize), "padding": "VALID", **changes}
 
 
 CASES: list[tuple[tuple, dict[str, Any]]] = [
@@ -116,17 +135,30 @@ CASES: list[tuple[tuple, dict[str, Any]]] = [
     ((1, 4, 5, 2), settings((2, 3), strides=(1, 1), data_format="NCHW")),
     ((1, 5, 3, 2), settings((1, 2), strides=(2, 1), data_format="NCHW", padding="SAME")),
     ((1, 3, 4, 1), settings(padding="EXPLICIT", explicit_paddings=((1, 0), (0, 1)))),
+    ((1, 5, 4, 1), settings(strides=(1, 1), dilations=(2, 3))),
     ((0, 3, 3, 1), settings()),
     ((1, 0, 3, 1), settings(padding="SAME")),
 ]
 
 
-def case_arrays(case: tuple) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+VOLUME_CASES: list[tuple[tuple, dict[str, Any]]] = [
+    ((1, 2, 4, 4, 1), settings((2, 2, 2))),
+    ((1, 3, 3, 4, 1), settings((2, 3, 1), padding="SAME", strides=(1, 2, 2))),
+    ((1, 2, 3, 2, 2), settings((1, 2, 2), strides=(1, 1, 1), data_format="NCDHW")),
+    ((1, 2, 2, 3, 1), settings((2, 2, 2), padding="EXPLICIT",
+                               explicit_paddings=((1, 0), (0, 0), (0, 1)))),
+    ((0, 2, 2, 2, 1), settings((2, 2, 2))),
+]
+
+
+def case_arrays(
+    case: tuple, schema: dict[str, Attr] = WINDOW_ATTRS
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """(image, an array in the shape of its pool, attributes)."""
     image, attrs = case
-    full = {**{k: a.default for k, a in WINDOW_ATTRS.items()}, **attrs}
-    axes = window_axes(image[1:3], attrs["ksize"], full)
+    full = {**{k: a.default for k, a in schema.items()}, **attrs}
+    axes = window_axes(image[1:-1], attrs["ksize"], full)
     data_format = full["data_format"]
-    n, h, w, channels = image
-    out = join_layout(n, axes[0].out, axes[1].out, channels, data_format)
-    return distinct(*join_layout(n, h, w, channels, data_format)), distinct(*out), attrs
+    n, *spatial, channels = image
+    out = join_layout(n, [a.out for a in axes], channels, data_format)
+    return distinct(*join_layout(n, spatial, channels, data_format)), distinct(*out), attrs

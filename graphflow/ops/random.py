@@ -19,7 +19,7 @@ from graphflow.dims import SymDim
 from graphflow.dtypes import DType, as_dtype
 from graphflow.errors import AttributeValueError, DTypeError, ShapeError
 from graphflow.loop_ir import Expr
-from graphflow.lowering import Generate, Library
+from graphflow.lowering import Composite, Generate
 from graphflow.opdef import (
     Attr,
     ErrorSample,
@@ -33,7 +33,7 @@ from graphflow.opdef import (
 from graphflow.ops import random_distributions as draws
 from graphflow.ops.arguments import failure, shape_argument, shape_from_value, typed
 from graphflow.ops.declare import declare
-from graphflow.ops.random_bits import op_key
+from graphflow.ops.random_bits import op_key, wide_word
 from graphflow.ops.state import random_counter
 
 FLOAT_TYPES = (dt.float16, dt.bfloat16, dt.float32, dt.float64)
@@ -71,6 +71,11 @@ def _integer_type(c: Infer) -> list[TensorType]:
     return [TensorType(c.dtype(1), shape)]
 
 
+def _word_type(c: Infer) -> list[TensorType]:
+    c.require_rank(1, 0)
+    return [TensorType(dt.uint64, shape_from_value(c, 0))]
+
+
 def _known_integer(value: np.ndarray | None) -> int | None:
     return None if value is None or isinstance(value[()], SymDim) else int(value[()])
 
@@ -101,6 +106,12 @@ def _integer_samples() -> list[Sample]:
     found.append(Sample((np.zeros((0,), np.int64), np.int32(-5), np.int32(5), np.int64(0)),
                         {"key0": 3, "key1": 4}, grad=False))
     return found
+
+
+def _word_samples() -> list[Sample]:
+    return [Sample((np.array(sizes, np.int32), np.int64(run)), {"key0": 7, "key1": 0xFFFFFFFF},
+                   grad=False)
+            for sizes, run in (((3, 5), 0), ((), 7), ((0, 2), 1), ((41,), 2**33 + 5))]
 
 
 def _shape_errors(extra: dict[str, Any], between: tuple[Any, ...] = ()) -> list[ErrorSample]:
@@ -160,10 +171,28 @@ RANDOM_UNIFORM_INT = declare(
         refuses=lambda b, minval, maxval, counter: b.ge(minval, maxval)),
     samples=_integer_samples, errors=_integer_errors, S=dt.INDICES, T=INTEGER_TYPES)
 
+RANDOM_WORDS = declare(
+    "RandomWords", "shape: S, counter: int64", attrs=dict(_KEY), infer=_word_type,
+    reference=draws.bits, grad=_NO_GRADIENT, lowering=Generate(wide_word, scalars=(1,)),
+    samples=_word_samples, errors=lambda: _shape_errors({}), S=dt.INDICES)
+
+
+def _expand_shuffle(F: Any, value: Any, counter: Any, key0: int, key1: int) -> Any:
+    """Rows in the order of random numbers, one for each; equal ones (if any) stay in order."""
+    if value.shape.rank == 0:
+        return F.identity(value)
+    words = apply(RANDOM_WORDS, (F.shape(value)[:1], counter), {"key0": key0, "key1": key1})
+    return F.gather(value, F.argsort(words))
+
+
+def _of_unknown_rank(inputs: tuple[Any, ...], attrs: dict[str, Any]) -> bool:
+    return inputs[0].shape.rank is None
+
+
 RANDOM_SHUFFLE = declare(
     "RandomShuffle", "value: any, counter: int64", attrs=dict(_KEY), infer=same_as_input,
     reference=draws.shuffle, grad=NotDifferentiable("TensorFlow gives it no gradient either"),
-    lowering=Library("random_shuffle"), samples=_shuffle_samples)
+    lowering=Composite(_expand_shuffle, refuses=_of_unknown_rank), samples=_shuffle_samples)
 
 
 # --- public functions -------------------------------------------------------------------------

@@ -114,8 +114,18 @@ def wide_words(count: int, counter: Any, key0: int, key1: int) -> np.ndarray:
     return (pairs[:, 1] << np.uint64(32)) | pairs[:, 0]
 
 
+def blocks(numbers: np.ndarray, counter: Any, key0: int, key1: int) -> np.ndarray:
+    """The words of the blocks of these numbers of run `counter`: uint32 [n, 4]."""
+    out = np.empty((len(numbers), 4), np.uint32)
+    _fill(out, numbers.astype(np.uint64), int(counter) & _MASK64, key0, key1)
+    return out
+
+
 def _fill_blocks(out: np.ndarray, start: int, run: int, key0: int, key1: int) -> None:
-    number = np.arange(start, start + len(out), dtype=np.uint64)
+    _fill(out, np.arange(start, start + len(out), dtype=np.uint64), run, key0, key1)
+
+
+def _fill(out: np.ndarray, number: np.ndarray, run: int, key0: int, key1: int) -> None:
     low_mask, shift = np.uint64(_MASK32), np.uint64(32)
     c0, c1 = number & low_mask, number >> shift
     c2 = np.full_like(number, run & _MASK32)

@@ -186,7 +186,12 @@ def integer(
     return (steps + np.uint64(low & _MASK64)).astype(dtype).reshape(sizes)
 
 
-# --- shuffle ----------------------------------------------------------------------------------
+# --- bits and shuffle -------------------------------------------------------------------------
+
+
+def bits(shape: np.ndarray, counter: np.ndarray, key0: int, key1: int) -> np.ndarray:
+    sizes = _sizes(shape)
+    return wide_words(math.prod(sizes), counter, key0, key1).reshape(sizes)
 
 
 def shuffle(value: np.ndarray, counter: np.ndarray, key0: int, key1: int) -> np.ndarray:

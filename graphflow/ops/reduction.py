@@ -227,7 +227,7 @@ def _mean_grad(F: Any, op: Any, g: Any) -> list[Any]:
     x = op.inputs[0]
     count = size_over(x, op.attrs["axis"])
     divisor = max(count, 1) if isinstance(count, int) else F.cast(count, x.dtype)
-    return [broadcast_like(keep_axes(F, op, g) / divisor, x)]
+    return [broadcast_like(keep_axes(F, op, g / divisor), x)]
 
 
 def _prod_grad(F: Any, op: Any, g: Any) -> list[Any]:

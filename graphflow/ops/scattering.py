@@ -187,6 +187,32 @@ TENSOR_SUB = _tensor_scatter(
     lambda F, op, g: [g, None, F.negative(F.gather_nd(g, op.inputs[1]))])
 
 
+def _extremum(combine: np.ufunc) -> Callable[..., np.ndarray]:
+    def reference(tensor: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> np.ndarray:
+        rows, flat, count = _rows(indices, updates, tensor.shape, "tensor")
+        out = widen(np.array(tensor)).reshape(count, rows.shape[1])
+        combine.at(out, flat, widen(rows))
+        return out.reshape(tensor.shape).astype(tensor.dtype)
+
+    return reference
+
+
+def _extremum_gradient(F: Any, op: Any, g: Any) -> list[Any]:
+    """Shared evenly among the elements, of the tensor and the updates, that are the extremum."""
+    tensor, indices, updates = op.inputs
+    y = op.outputs[0]
+    kept = F.cast(F.equal(tensor, y), g.dtype)
+    taken = F.cast(F.equal(updates, F.gather_nd(y, indices)), g.dtype)
+    share = g / F.tensor_scatter_nd_add(kept, indices, taken)
+    return [share * kept, None, F.gather_nd(share, indices) * taken]
+
+
+TENSOR_MAX = _tensor_scatter(
+    "TensorScatterMax", dt.REALS, "max", _extremum(np.maximum), _extremum_gradient)
+TENSOR_MIN = _tensor_scatter(
+    "TensorScatterMin", dt.REALS, "min", _extremum(np.minimum), _extremum_gradient)
+
+
 @op_function
 def tensor_scatter_nd_update(
     tensor: Any, indices: Any, updates: Any, name: str | None = None
@@ -216,6 +242,28 @@ def tensor_scatter_nd_sub(
 ) -> Any:
     """`tensor` minus `updates`, all of them, in the places of `tensor_scatter_nd_update`."""
     return apply(TENSOR_SUB, (tensor, indices, updates), name=name)
+
+
+@op_function
+def tensor_scatter_nd_max(
+    tensor: Any, indices: Any, updates: Any, name: str | None = None
+) -> Any:
+    """The larger of `tensor` and all `updates` in the places of `tensor_scatter_nd_update`.
+
+    Equal largest elements share the gradient.
+    """
+    return apply(TENSOR_MAX, (tensor, indices, updates), name=name)
+
+
+@op_function
+def tensor_scatter_nd_min(
+    tensor: Any, indices: Any, updates: Any, name: str | None = None
+) -> Any:
+    """The smaller of `tensor` and all `updates` in the places of `tensor_scatter_nd_update`.
+
+    Equal smallest elements share the gradient.
+    """
+    return apply(TENSOR_MIN, (tensor, indices, updates), name=name)
 
 
 tensor_scatter_update = publish(tensor_scatter_nd_update, "tensor_scatter_update")

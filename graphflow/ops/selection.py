@@ -8,7 +8,7 @@ import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import apply, convert, op_function
-from graphflow.dims import dim_max, dim_min, fresh, same
+from graphflow.dims import dim_max, dim_min, fresh, product, same
 from graphflow.errors import InvalidArgumentError, ShapeError
 from graphflow.lowering import Composite, Library, Pointwise
 from graphflow.opdef import ErrorSample, Infer, NotDifferentiable, RunError, Sample, TensorType
@@ -251,9 +251,14 @@ def _where_reference(condition: np.ndarray) -> np.ndarray:
     return np.argwhere(condition != 0).astype(np.int64)
 
 
+_PLACES = Library(
+    "where", unknowns=((0, 0),), bounds=lambda ctx: (product(ctx.in_shapes[0]),),
+    sizes=lambda ctx: (product(ctx.in_shapes[0]), len(ctx.in_shapes[0]), *ctx.in_shapes[0]))
+
+
 WHERE = declare(
     "Where", "condition: T", infer=_where_type, reference=_where_reference,
-    grad=NotDifferentiable("integer output"), lowering=Library("where"),
+    grad=NotDifferentiable("integer output"), lowering=_PLACES,
     samples=lambda: [
         Sample((np.array([[1.0, 0.0, 2.0], [0.0, 0.0, 3.0]]),)),
         Sample((np.array([True, False, True]),)),

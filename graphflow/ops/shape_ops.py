@@ -208,13 +208,15 @@ def _expand_broadcast_args(F: Any, s0: Any, s1: Any) -> Any:
     length = F.maximum(*counts)
     x, y = (F.concat([F.ones(F.reshape(length - n, [1]), s.dtype), s], 0)
             for s, n in zip((s0, s1), counts))
-    return F.where(F.equal(x, F.ones_like(x)), y, x)
+    fits = F.logical_or(F.equal(x, y), F.logical_or(F.equal(x, F.ones_like(x)),
+                                                    F.equal(y, F.ones_like(y))))
+    return F.where(F.equal(x, F.ones_like(x)), y, F.require(x, fits))
 
 
 BROADCAST_ARGS = declare(
     "BroadcastArgs", "s0: S, s1: S", infer=_broadcast_args_type, reference=_broadcast_args,
     grad=_INTEGER, symbolic=_broadcast_args_value,
-    lowering=Composite(_expand_broadcast_args, refuses=lambda inputs, attrs: True),
+    lowering=Composite(_expand_broadcast_args),
     samples=lambda: [
         Sample((np.array([2, 1, 4]), np.array([3, 1])), dtypes=dt.INDICES, grad=False),
         Sample((np.zeros(0, np.int64), np.array([3, 1])), dtypes=dt.INDICES, grad=False)],

@@ -125,6 +125,12 @@ def _errors() -> list[ErrorSample]:
     ]
 
 
+def _ordered(F: Any, ids: Any) -> Any:
+    """The ids, which must not decrease nor be negative."""
+    before = F.concat([np.zeros(1, ids.dtype.numpy), ids], 0)[:-1]
+    return F.require(ids, F.greater_equal(ids, before))
+
+
 def _declare(
     name: str, types: tuple[dt.DType, ...], reference: Any, expand: Any, grad: Any
 ) -> OpDef:
@@ -135,7 +141,8 @@ def _declare(
 
     return declare(
         name, "data: T, segment_ids: I", infer=_type, reference=reference, grad=gradient,
-        lowering=Composite(expand, refuses=lambda inputs, attrs: True), samples=_samples,
+        lowering=Composite(lambda F, data, ids: expand(F, data, _ordered(F, ids))),
+        samples=_samples,
         errors=_errors, T=types, I=dt.INDICES)
 
 

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from graphflow import dtypes as dt
-from graphflow.builder import apply, op_function
+from graphflow.builder import F, apply, convert, op_function
+from graphflow.errors import ShapeError
 from graphflow.loop_ir import semantics
-from graphflow.lowering import Composite, Library
+from graphflow.lowering import Composite
 from graphflow.opdef import Sample, broadcast_inputs
+from graphflow.ops.arguments import failure
 from graphflow.ops.declare import declare, unary
 from graphflow.ops.precision import widened
+from graphflow.ops.scope import scope
 
 Array = np.ndarray
 
@@ -110,10 +113,10 @@ _MOST_TERMS = 10_000
 
 
 def _zeta(x: Array, q: Array) -> Array:
-    """Direct terms until q + n ≥ 10, then the Euler–Maclaurin formula for the rest."""
+    """Ten direct terms, or more until q + n ≥ 10, then the Euler–Maclaurin formula."""
     dtype = x.dtype
     x, q = np.broadcast_arrays(x.astype(np.float64), q.astype(np.float64))
-    terms = np.minimum(np.maximum(np.ceil(_SHIFT - q), 0), _MOST_TERMS)
+    terms = np.clip(np.ceil(_SHIFT - q), _SHIFT, _MOST_TERMS + _SHIFT)
     terms = np.where(np.isnan(terms), 0, terms)
     total = np.zeros(x.shape)
     for k in range(int(terms.max(initial=0))):
@@ -131,6 +134,47 @@ def _zeta(x: Array, q: Array) -> Array:
     return np.where(outside, np.nan, np.where(pole, np.inf, total)).astype(dtype)
 
 
+def _expand_zeta(F: Any, x: Any, q: Any) -> Any:
+    """The same for q > 0, in float64, the direct terms along an axis of their own.
+
+    A negative q = f − n, 0 < f ≤ 1, goes back to that: its n terms more than those of ζ(x, f) have
+    the bases −(1 − f), −(2 − f), …, −|q|; for a whole x they sum to ± (ζ(x, 1 − f) − ζ(x, 1 − q)).
+    """
+    dtype = x.dtype
+    x, q = F.cast(x, dt.float64), F.cast(q, dt.float64)
+    zeros = F.zeros_like(x + q)
+    x, q = x + zeros, q + zeros
+    below = q <= 0
+    pole = F.logical_or(F.equal(x, 1), F.logical_and(below, F.equal(q, F.floor(q))))
+    outside = F.logical_or(
+        F.logical_or(x < 1, q < -_MOST_TERMS), F.logical_and(below, F.not_equal(x, F.floor(x))))
+    plain = F.logical_not(F.logical_and(below, F.logical_not(F.logical_or(pole, outside))))
+    safe = F.where_v2(plain, F.ones_like(q), q)
+    fraction = safe - F.floor(safe)
+    parts = F.stack([F.where_v2(plain, q, fraction), 1 - fraction, 1 - safe])
+    values = _expand_zeta_above_0(F, x, parts)
+    odd = F.equal(F.floormod(x, 2), 1)
+    more = values[1] - values[2]
+    more = F.where_v2(odd, F.negative(more), more)
+    total = F.where_v2(plain, values[0], values[0] + more)
+    total = F.where_v2(pole, F.fill(F.shape(total), np.float64(np.inf)), total)
+    return F.cast(F.where_v2(outside, F.fill(F.shape(total), np.float64(np.nan)), total), dtype)
+
+
+def _expand_zeta_above_0(F: Any, x: Any, q: Any) -> Any:
+    """ζ(x, q) for q > 0 by `_SHIFT` direct terms and the Euler–Maclaurin formula."""
+    bases = F.expand_dims(q, -1) + np.arange(_SHIFT, dtype=np.float64)
+    total = F.reduce_sum(F.pow(bases, F.expand_dims(F.negative(x), -1)), axis=-1)
+    z = F.minimum(q + _SHIFT, np.finfo(np.float64).max)
+    power = F.pow(z, F.negative(x))
+    total = total + power * z / (x - 1) + power / 2
+    factor = x * power / z
+    for k, coefficient in enumerate(_ZETA_SERIES):
+        total = total + coefficient * factor
+        factor = factor * (x + (2 * k + 1)) * (x + (2 * k + 2)) / (z * z)
+    return total
+
+
 def _zeta_samples() -> list[Sample]:
     return [
         Sample((np.array([[2.0, 3.0], [1.5, 4.0]]), np.array([0.5, 12.0]))),
@@ -143,7 +187,7 @@ ZETA = declare(
     "Zeta", "x: T, q: T", infer=broadcast_inputs, reference=widened(_zeta),
     grad=lambda F, op, g: [
         None, F.negative(g) * op.inputs[0] * F.zeta(op.inputs[0] + 1, op.inputs[1])],
-    lowering=Library("zeta"), broadcasts=True, samples=_zeta_samples,
+    lowering=Composite(_expand_zeta), broadcasts=True, samples=_zeta_samples,
     T=(dt.float32, dt.float64))
 
 
@@ -196,3 +240,17 @@ def _polygamma_of(F: Any, order: int, x: Any) -> Any:
     """polygamma for any float type: half types go through float32."""
     wide = x if x.dtype in (dt.float32, dt.float64) else F.cast(x, dt.float32)
     return F.cast(F.polygamma(float(order), wide), x.dtype)
+
+
+@op_function
+def lbeta(x: Any, name: str | None = None) -> Any:
+    """log |B(x)| = Σ log |Γ(xᵢ)| − log |Γ(Σ xᵢ)| over the last axis; −∞ if that is empty.
+
+    x: [b…, n], floats → [b…]. Raises ShapeError for a scalar.
+    """
+    with scope(name, "lbeta") as last:
+        x = convert(x)
+        if x.shape.rank == 0:
+            raise failure("lbeta", name, "x must have rank at least 1", cls=ShapeError)
+        each = F.reduce_sum(F.lgamma(x), axis=[-1])
+        return F.subtract(each, F.lgamma(F.reduce_sum(x, axis=[-1])), name=last)

@@ -168,18 +168,11 @@ def _expand_split(F: Any, value: Any, num: int, axis: int) -> tuple[Any, ...]:
     return tuple(_windows(F, value, axis, [part * k for k in range(num)], [part] * num))
 
 
-def _size_unknown(inputs: tuple[Any, ...], attrs: dict[str, Any]) -> bool:
-    """Whether the parts fit the axis is decided by the run."""
-    value, *sizes = inputs
-    return not isinstance(value.shape.sizes[attrs["axis"]], int) or any(
-        s.symbolic_value is None or s.symbolic_value.dtype == object for s in sizes)
-
-
 SPLIT = declare(
     "Split", "value: T", attrs={"num": Attr("int"), "axis": _AXIS}, infer=_split_type,
     reference=_split_reference,
     grad=lambda F, op, *gs: [F.concat(list(gs), op.attrs["axis"])],
-    lowering=Composite(_expand_split, refuses=_size_unknown), symbolic=True,
+    lowering=Composite(_expand_split), symbolic=True,
     samples=lambda: [
         Sample((np.arange(12.0).reshape(4, 3),), {"num": 2}),
         Sample((np.arange(12.0).reshape(3, 4),), {"num": 4, "axis": -1}),
@@ -251,7 +244,9 @@ def _expand_split_v(F: Any, value: Any, size_splits: Any, num: int, axis: int) -
     known, whole = static_value(size_splits), size_over(value, (axis,), size_splits.dtype)
     if known is None:
         rest = whole - (F.reduce_sum(size_splits) + 1)
-        sizes = F.unstack(F.where_v2(F.equal(size_splits, -1), rest, size_splits), num)
+        filled = F.where_v2(F.equal(size_splits, -1), rest, size_splits)
+        fits = F.logical_and(filled >= 0, F.equal(F.reduce_sum(filled), whole))
+        sizes = F.unstack(F.require(filled, fits), num)
     else:
         sizes = list(known.tolist())
         if -1 in sizes:
@@ -266,7 +261,7 @@ SPLIT_V = declare(
     "SplitV", "value: T, size_splits: S", attrs={"num": Attr("int"), "axis": _AXIS},
     infer=_split_v_type, reference=_split_v_reference,
     grad=lambda F, op, *gs: [F.concat(list(gs), op.attrs["axis"]), None],
-    lowering=Composite(_expand_split_v, refuses=_size_unknown), symbolic=True,
+    lowering=Composite(_expand_split_v), symbolic=True,
     samples=lambda: [
         Sample((np.arange(12.0).reshape(4, 3), np.array([1, 3], np.int32)), {"num": 2}),
         Sample((np.arange(12.0).reshape(2, 6), np.array([2, -1, 0], np.int64)),

@@ -9,8 +9,9 @@ import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import apply, op_function
+from graphflow.dims import Dim, product
 from graphflow.errors import AttributeValueError, InvalidArgumentError, ShapeError
-from graphflow.lowering import Library
+from graphflow.lowering import Library, LoweringContext
 from graphflow.opdef import Attr, ErrorSample, Infer, RunError, Sample, TensorType
 from graphflow.ops.arguments import static_int, typed
 from graphflow.ops.declare import declare
@@ -44,12 +45,12 @@ def _reference(input: np.ndarray, k: int, sorted: bool) -> tuple[np.ndarray, np.
     return np.take_along_axis(input, indices, -1), indices.astype(np.int32)
 
 
-def _grad(F: Any, op: Any, g: Any, _: Any) -> list[Any]:
+def row_gradient(F: Any, op: Any, g: Any, _: Any) -> list[Any]:
     """Each row's gradients go to the places they came from; no place is named twice."""
-    x, k = op.inputs[0], op.attrs["k"]
-    width = F.shape(x)[-1]
+    x = op.inputs[0]
+    k, width = F.shape(g)[-1], F.shape(x)[-1]
     count = F.reduce_prod(F.shape(x)[:-1])
-    rows = F.tile(F.expand_dims(F.range(count), 1), [1, k])
+    rows = F.tile(F.expand_dims(F.range(count), 1), F.stack([1, k]))
     columns = F.reshape(op.outputs[1], F.stack([count, k]))
     flat = F.scatter_nd(F.stack([rows, columns], -1), F.reshape(g, F.stack([count, k])),
                         F.stack([count, width]))
@@ -65,9 +66,25 @@ def _samples() -> list[Sample]:
         Sample((np.zeros((0, 3)),), {"k": 2}), Sample((np.zeros((2, 0)),), {"k": 0})]
 
 
+def row_length(ctx: LoweringContext) -> tuple[Dim, Dim]:
+    """The number of rows of input 0, and their length."""
+    sizes = ctx.in_shapes[0]
+    return product(sizes[:-1]), sizes[-1]
+
+
+def key_dtype(dtype: dt.DType) -> dt.DType:
+    """The type that kernels keep order keys of `dtype` in."""
+    return dt.uint64 if dtype.size == 8 else dt.uint32
+
+
+_LOWERING = Library(
+    "top_k", sizes=lambda ctx: (*row_length(ctx), ctx.attrs["k"]),
+    scratch=lambda ctx: ((key_dtype(ctx.in_dtypes[0]), ctx.attrs["k"]),))
+
+
 TOP_K = declare(
     "TopKV2", "input: T", attrs={"k": Attr("int", 1), "sorted": Attr("bool", True)}, infer=_type,
-    reference=_reference, grad=_grad, lowering=Library("top_k"), samples=_samples,
+    reference=_reference, grad=row_gradient, lowering=_LOWERING, samples=_samples,
     errors=lambda: [
         ErrorSample((typed(dt.float32, 2, 3),), {"k": 4}, ShapeError,
                     r"k is 4, but input \[2, 3\] has 3 elements in a row"),

@@ -22,9 +22,9 @@ from graphflow.lowering import Region
 from graphflow.opdef import Attr, Infer, TensorType
 from graphflow.ops.declare import declare
 from graphflow.ops.loop_history import as_history
-from graphflow.ops.nests import Nest
+from graphflow.ops.nests import Nest, Stateful
 from graphflow.ops.traced_regions import REGION_ATTRS, add_saved, captured_inputs, set_outputs
-from graphflow.regions import RegionGraph, settled
+from graphflow.regions import RegionGraph, refresh_types, settled
 from graphflow.shapes import SCALAR, UNKNOWN_SHAPE, TensorShape, as_shape
 from graphflow.tensor import Operation, Tensor
 
@@ -36,7 +36,8 @@ def _while_type(c: Infer) -> list[TensorType]:
     outputs = body.outputs
     # Sizes that change are other unknowns in the history than after the loop.
     history = [TensorType(t.dtype, _stacked(t.shape)) for t in _loop_types(body, count)]
-    history += [TensorType(v.dtype, UNKNOWN_SHAPE) for v in outputs[count:count + saved]]
+    history += [TensorType(v.dtype, _stacked(v.shape) if v.shape.is_fully_defined()
+                           else UNKNOWN_SHAPE) for v in outputs[count:count + saved]]
     state = [TensorType(v.dtype, v.shape) for v in outputs[count + saved:]]
     return [*variables, TensorType(dt.int64, SCALAR), *history, *state]
 
@@ -101,8 +102,9 @@ def while_loop(
 ) -> Any:
     """Repeats `loop_vars = body(*loop_vars)` while `cond(*loop_vars)`.
 
-    loop_vars: a nest of tensors; body gives the same nest, with the same types and shapes (or
-    shapes that fit `shape_invariants`). `maximum_iterations`: an int or scalar tensor.
+    loop_vars: a nest of tensors and TensorArrays; body gives the same nest, with the same types
+    and shapes (or shapes that fit `shape_invariants`). `maximum_iterations`: an int or scalar
+    tensor.
     `parallel_iterations` and `swap_memory` are accepted for TensorFlow's sake; with
     `back_prop=False` no gradient flows through the loop.
     Raises DTypeError, ShapeError or GraphError if body's results do not fit the loop variables.
@@ -114,11 +116,15 @@ def while_loop(
     graph = get_default_graph()
     nest = Nest(loop_vars)
     with graph.name_scope(name or "while") as scope:
-        start = [_converted(scope, f"loop variable {i}", v) for i, v in enumerate(nest.leaves)]
-        shapes: Sequence[TensorShape] | None = _invariants(scope, start, shape_invariants)
+        given: Sequence[Any] = [
+            v if isinstance(v, Stateful) else _converted(scope, f"loop variable {i}", v)
+            for i, v in enumerate(nest.leaves)]
+        shapes: list[TensorShape] | None = _invariants(scope, given, nest, shape_invariants)
+        start: Sequence[Tensor] = ()
         while shapes is not None:
-            test = _trace_condition(graph, cond, nest, start, shapes, scope, maximum_iterations)
-            step = _trace_body(graph, body, nest, start, shapes, scope)
+            test = _trace_condition(graph, cond, nest, given, shapes, scope, maximum_iterations)
+            step = _trace_body(graph, body, nest, given, shapes, scope)
+            start = given = _settled(given, shapes, (test, step))
             shapes = _changed(start, shapes, step.outputs)
         count = len(start)
         _, saved = add_saved((test, step))
@@ -131,9 +137,10 @@ def while_loop(
     outputs = list(op.outputs[:count])
     if not back_prop:
         outputs = [F.stop_gradient(t) for t in outputs]
+    last = nest.rebuild(outputs)
     if count == 1 and not return_same_structure and not isinstance(loop_vars[0], (list, tuple)):
-        return outputs[0]
-    return nest.rebuild(outputs)
+        return last[0]
+    return last
 
 
 def _converted(scope: str, what: str, value: Any, dtype: Any = None) -> Tensor:
@@ -144,22 +151,56 @@ def _converted(scope: str, what: str, value: Any, dtype: Any = None) -> Tensor:
         raise type(error)(describe("while_loop", scope.rstrip("/"), f"{what}: {error}")) from None
 
 
+def _settled(
+    given: Sequence[Any], shapes: list[TensorShape], regions: Sequence[RegionGraph]
+) -> list[Tensor]:
+    """The loop variables at the start, states whose shape only the body has shown among them.
+
+    `shapes` and the regions get to know these shapes too.
+    """
+    start = list(given)
+    for k, value in enumerate(given):
+        if not isinstance(value, Stateful):
+            continue
+        sources = [t for t in start if isinstance(t, Tensor)]
+        sources += [t for region in regions for t in region.captures if not t.is_handle]
+        start[k] = value.settled(sources)
+        shapes[k] = value.loop_shape(start[k])
+        for region in regions:
+            region.inputs[k].narrow(shapes[k])
+            refresh_types(region, {region.inputs[k]})
+    return start
+
+
 def _invariants(
-    scope: str, start: Sequence[Tensor], shape_invariants: Any
+    scope: str, start: Sequence[Any], nest: Nest, shape_invariants: Any
+) -> list[TensorShape]:
+    """The shape of each loop variable at any turn; states see to theirs themselves."""
+    shapes = _given_invariants(
+        scope, [v if isinstance(v, Tensor) else None for v in start], shape_invariants)
+    for k, (value, owner) in enumerate(zip(start, nest.owners)):
+        if owner is not None:
+            shapes[k] = owner.loop_shape(value) if isinstance(value, Tensor) else UNKNOWN_SHAPE
+    return shapes
+
+
+def _given_invariants(
+    scope: str, start: Sequence[Tensor | None], shape_invariants: Any
 ) -> list[TensorShape]:
     if shape_invariants is None:
-        return [t.shape for t in start]
+        return [UNKNOWN_SHAPE if t is None else t.shape for t in start]
     shapes = [as_shape(s) for s in _flat_shapes(shape_invariants)]
     if len(shapes) != len(start):
         raise GraphError(describe(
             "while_loop", scope.rstrip("/"),
             f"shape_invariants has {len(shapes)} shapes for {len(start)} loop variables"))
     for i, (tensor, shape) in enumerate(zip(start, shapes)):
-        if not tensor.shape.is_compatible_with(shape):
+        if tensor is not None and not tensor.shape.is_compatible_with(shape):
             raise ShapeError(describe(
                 "while_loop", scope.rstrip("/"),
                 f"loop variable {i} starts with shape {tensor.shape}, its invariant is {shape}"))
-    return [_entered(tensor.shape, shape) for tensor, shape in zip(start, shapes)]
+    return [shape if tensor is None else _entered(tensor.shape, shape)
+            for tensor, shape in zip(start, shapes)]
 
 
 def _entered(start: TensorShape, invariant: TensorShape) -> TensorShape:
@@ -200,10 +241,13 @@ def _flat_shapes(value: Any) -> list[Any]:
 
 
 def _enter(
-    graph: Graph, start: Sequence[Tensor], shapes: Sequence[TensorShape], scope: str
+    graph: Graph, start: Sequence[Any], shapes: Sequence[TensorShape], scope: str
 ) -> RegionGraph:
     region = RegionGraph(graph, scope.rstrip("/"))
-    region.inputs = [region.stand_in(t, f"{t.op.name}/loop", s) for t, s in zip(start, shapes)]
+    region.inputs = [
+        region.leaf(TensorType(t.dtype, s),
+                    f"{t.op.name}/loop" if isinstance(t, Tensor) else "state/loop")
+        for t, s in zip(start, shapes)]
     with graph.fresh_scopes():
         zero = graph.convert(np.int64(0))
     region.iteration = region.stand_in(zero, "iteration", SCALAR)
@@ -211,7 +255,7 @@ def _enter(
 
 
 def _trace_condition(
-    graph: Graph, cond: Callable, nest: Nest, start: Sequence[Tensor],
+    graph: Graph, cond: Callable, nest: Nest, start: Sequence[Any],
     shapes: Sequence[TensorShape], scope: str, maximum_iterations: Any,
 ) -> RegionGraph:
     region = _enter(graph, start, shapes, scope)
@@ -230,7 +274,7 @@ def _trace_condition(
 
 
 def _trace_body(
-    graph: Graph, body: Callable, nest: Nest, start: Sequence[Tensor],
+    graph: Graph, body: Callable, nest: Nest, start: Sequence[Any],
     shapes: Sequence[TensorShape], scope: str,
 ) -> RegionGraph:
     region = _enter(graph, start, shapes, scope)
@@ -249,6 +293,7 @@ def _trace_body(
                 f"body must give the structure of loop_vars: {nest.describe()}, got "
                 f"{made.describe()}"))
         values = [
+            v.settled(region.inputs) if isinstance(v, Stateful) else
             _converted(scope, f"body's result {i}", v, None if hasattr(v, "dtype") else t.dtype)
             for i, (v, t) in enumerate(zip(made.leaves, start))]
         for i, (value, inner) in enumerate(zip(values, region.inputs)):

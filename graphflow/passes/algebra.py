@@ -304,4 +304,4 @@ def _smallest(dtype: DType) -> float:
     return float(np.nextafter(dtype.numpy.type(0), dtype.numpy.type(1)))
 
 
-ALGEBRA = rule.as_pass("algebra", "canonicalise")
+ALGEBRA = rule.as_pass("algebra", "canonicalise", __doc__)

@@ -37,12 +37,22 @@ class Pass:
       phase: `canonicalise`, `stabilise`, `specialise` or `expand`.
       run: gives a Program that computes the same; the very same object if nothing changed.
       rules: the rewrite rules that it consists of, if it is made of rules.
+      doc: what it does; the first sentence is its summary.
+      required: True if nothing can be compiled without it.
     """
 
     name: str
     phase: str
     run: Callable[[Program], Program]
     rules: tuple[Rule, ...] = ()
+    doc: str | None = None
+    required: bool = False
+
+    @property
+    def summary(self) -> str:
+        """What the pass does, in one sentence."""
+        first = " ".join((self.doc or "").split("\n\n")[0].split())
+        return first.split(". ")[0].rstrip(".") + "." if first else ""
 
 
 # A rewrite gives None for no match, or the values that replace the node's outputs (None for an

@@ -98,4 +98,4 @@ def _along_channels(shape: TensorShape, conv: Value) -> bool:
         equal(d, 1) is True for i, d in enumerate(sizes) if i != len(sizes) - place)
 
 
-BATCH_NORM = rule.as_pass("batch_norm", "specialise")
+BATCH_NORM = rule.as_pass("batch_norm", "specialise", __doc__)

@@ -1,4 +1,4 @@
-"""What nothing needs. Every rebuilt Program drops nodes that no output, write or effect needs;
+"""Dead code goes: what no output, write or effect needs. Every rebuilt Program drops such nodes;
 this pass drops what regions compute and take for nothing: results that nobody uses, values saved
 for a gradient that nobody asked for, captured values that no body reads any more.
 """
@@ -112,4 +112,4 @@ def _run(program: Program) -> Program:
     return rebuilt(program, _narrower, _STAGE)
 
 
-DEAD = Pass("dead", "canonicalise", _run)
+DEAD = Pass("dead", "canonicalise", _run, doc=__doc__)

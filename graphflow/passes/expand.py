@@ -33,4 +33,4 @@ def _run(program: Program) -> Program:
     return rebuilt(program, _expanded, "pass 'expand'", required=True)
 
 
-EXPAND = Pass("expand", "expand", _run)
+EXPAND = Pass("expand", "expand", _run, doc=__doc__, required=True)

@@ -62,4 +62,4 @@ def _run(program: Program) -> Program:
     return rebuilt(program, _folded, "pass 'fold'")
 
 
-FOLD = Pass("fold", "canonicalise", _run)
+FOLD = Pass("fold", "canonicalise", _run, doc=__doc__)

@@ -8,11 +8,12 @@ names the pass.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import groupby
 
-from graphflow.errors import ProgramError
+from graphflow.errors import AttributeValueError, ProgramError
 from graphflow.passes.algebra import ALGEBRA
 from graphflow.passes.base import Pass
 from graphflow.passes.batch_norm import BATCH_NORM
@@ -57,6 +58,36 @@ class PassRecord:
 
 
 OnPass = Callable[[PassRecord, Program], None]
+
+
+def pass_summaries() -> dict[str, str]:
+    """The names of the passes, in order, each with what it does in one sentence."""
+    return {one.name: one.summary for one in PASSES}
+
+
+def check_pass_names(names: Iterable[str], setting: str) -> None:
+    """Raises AttributeValueError if one of the names is no pass. `setting` says whose they are."""
+    known = pass_summaries()
+    for name in sorted(names):
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            raise AttributeValueError(
+                f"{setting}: there is no pass named {name!r}."
+                + (f" Did you mean {near[0]!r}?" if near else "")
+                + f" The passes are {', '.join(known)}.")
+
+
+def check_disabled_passes(names: Iterable[str]) -> None:
+    """Raises AttributeValueError for unknown passes, and for those that nothing compiles without.
+    """
+    names = set(names)
+    check_pass_names(names, "Options: disable_passes")
+    required = {p.name for p in PASSES if p.required}
+    if names & required:
+        raise AttributeValueError(
+            f"Options: disable_passes: {sorted(names & required)[0]!r} cannot be disabled, since "
+            "the ops that it rewrites have no kernels. Passes that can be disabled are "
+            f"{', '.join(n for n in pass_summaries() if n not in required)}.")
 
 
 def optimise(

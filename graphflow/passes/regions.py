@@ -44,4 +44,4 @@ def _run(program: Program) -> Program:
     return rebuilt(program, _decided, "pass 'regions'")
 
 
-REGIONS = Pass("regions", "canonicalise", _run)
+REGIONS = Pass("regions", "canonicalise", _run, doc=__doc__)

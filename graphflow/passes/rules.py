@@ -100,7 +100,7 @@ class Rules:
 
         return add
 
-    def as_pass(self, name: str, phase: str) -> Pass:
+    def as_pass(self, name: str, phase: str, doc: str | None = None) -> Pass:
         """The pass that applies these rules wherever they fit, the first one that does."""
         by_op: dict[str, list[Rule]] = {}
         for rule in self.rules:
@@ -119,4 +119,4 @@ class Rules:
                 return program
             return rebuilt(program, rewrite, f"pass {name!r}")
 
-        return Pass(name, phase, run, tuple(self.rules))
+        return Pass(name, phase, run, tuple(self.rules), doc)

@@ -25,4 +25,4 @@ def _run(program: Program) -> Program:
     return rebuilt(program, _as_constants, "pass 'shapes'")
 
 
-SHAPES = Pass("shapes", "canonicalise", _run)
+SHAPES = Pass("shapes", "canonicalise", _run, doc=__doc__)

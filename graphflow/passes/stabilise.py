@@ -303,4 +303,4 @@ def sigmoid_cross_entropy_gradient(a: Value, b: Value, p: Value, q: Value) -> Va
     return a * q - b * p if fits else None
 
 
-STABILISE = rule.as_pass("stabilise", "stabilise")
+STABILISE = rule.as_pass("stabilise", "stabilise", __doc__)

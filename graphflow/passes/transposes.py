@@ -55,4 +55,4 @@ def transposed_product(
                     transpose_b=not attrs["transpose_a"])
 
 
-TRANSPOSES = rule.as_pass("transposes", "specialise")
+TRANSPOSES = rule.as_pass("transposes", "specialise", __doc__)

@@ -190,4 +190,4 @@ def strided_slice_of_all(x: Value, node: Node) -> Value | None:
     return x if not masks and is_result(x, node) else None
 
 
-VIEWS = rule.as_pass("views", "canonicalise")
+VIEWS = rule.as_pass("views", "canonicalise", __doc__)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.dims import SymDim, symbol, symbol_name
+from graphflow.dims import Dim, SymDim, symbol, symbol_name
 from graphflow.dtypes import DType, array_dtype, can_feed, to_array
 from graphflow.errors import FeedError, GraphError, GraphflowError
 from graphflow.graph import Graph
@@ -15,6 +15,7 @@ from graphflow.indexed_slices import IndexedSlices
 from graphflow.opdef import TensorType
 from graphflow.runtime.fetch import IndexedSlicesValue
 from graphflow.shapes import TensorShape
+from graphflow.sparse_tensor import SparseTensor
 from graphflow.tensor import Operation, Tensor
 
 
@@ -56,10 +57,17 @@ def bind_feeds(graph: Graph, feed_dict: Any) -> dict[Tensor, np.ndarray]:
 
 
 def _flat(entries: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
-    """The entries; a tuple of keys, or an IndexedSlices, takes as many values."""
+    """The entries; a tuple of keys, an IndexedSlices or a SparseTensor takes as many values."""
     for key, value in entries:
         if isinstance(key, IndexedSlices):
             key = tuple(k for k in (key.values, key.indices, key.dense_shape) if k is not None)
+        elif isinstance(key, SparseTensor):
+            if not isinstance(value, (tuple, list)):
+                raise FeedError(
+                    f"Session.run: cannot feed {type(value).__name__} for {key!r}. Feed a "
+                    "gf.SparseTensorValue, or a tuple (indices, values, dense_shape)."
+                )
+            key = (key.indices, key.values, key.dense_shape)
         if not isinstance(key, tuple):
             yield key, value
             continue
@@ -160,11 +168,20 @@ def feed_types(
 
 
 def known_types(
-    types: Mapping[Tensor, TensorType], sizes: Mapping[str, int]
+    types: Mapping[Tensor, TensorType], sizes: Mapping[str, Dim]
 ) -> dict[Tensor, TensorType]:
-    """The types of the feeds, with numbers for those symbols that `sizes` holds."""
+    """The types of the feeds, with what `sizes` holds in the place of those symbols."""
     return {
         tensor: TensorType(kind.dtype, TensorShape.of(
             sizes.get(symbol_name(d), d) if isinstance(d, SymDim) else d
             for d in kind.shape.sizes))
         for tensor, kind in types.items()}
+
+
+def symbol_sizes(
+    pairs: Iterable[tuple[TensorShape, tuple[int, ...]]]
+) -> dict[str, int]:
+    """What the unknown sizes of shapes are, from the shapes of the arrays that are there."""
+    return {name: size for shape, actual in pairs if shape.rank is not None
+            for dim, size in zip(shape.sizes, actual)
+            if isinstance(dim, SymDim) and (name := symbol_name(dim))}

@@ -14,7 +14,13 @@ from graphflow.reference import ReferenceExecutable, Store
 
 
 class Executable(Protocol):
-    """A Program made ready to run."""
+    """A Program made ready to run.
+
+    Attributes:
+      in_python: whether something of it runs in Python, which may ask for the session's state.
+    """
+
+    in_python: bool
 
     def run(self, feeds: Sequence[np.ndarray], store: Store) -> list[np.ndarray]: ...
 
@@ -25,18 +31,22 @@ _told: set[str] = set()
 def make_executable(program: Program, options: Options) -> Executable:
     """The Program for the device that the options name.
 
-    What the CPU compiler has no kernel for yet is said once a process, as the warning
+    What is not compiled, but runs by its reference, is said once a process, as the warning
     `not-compiled`.
     """
-    if options.device != "cpu":
+    if options.device == "reference":
         return ReferenceExecutable(program)
-    from graphflow.runtime.native import CannotCompile, NativeExecutable
+    from graphflow.passes.trace import dump
+    from graphflow.runtime.native import CannotCompile, compile_program
+
+    if options.dump_passes:
+        dump(program, options.dump_passes, options.disable_passes)
 
     def tell(message: str) -> None:
         _tell(message, options)
 
     try:
-        return NativeExecutable(program, tell)
+        return compile_program(program, tell, options.disable_passes)
     except CannotCompile as reason:
         tell(f"a program runs by the NumPy reference as a whole, because {reason}")
         return ReferenceExecutable(program)
@@ -45,6 +55,15 @@ def make_executable(program: Program, options: Options) -> Executable:
 def _tell(message: str, options: Options) -> None:
     if message not in _told:
         _told.add(message)
-        warn("not-compiled", f"The CPU compiler is a preview: {message}.",
+        warn("not-compiled", f"Not compiled: {message}.",
              silenced=options.silence, stacklevel=9)
 
+
+def compiler_passes() -> dict[str, str]:
+    """The names of the compiler's passes, in order, each with what it does in one sentence.
+
+    By these names passes are disabled and dumped: see `Options`.
+    """
+    from graphflow.passes.pipeline import pass_summaries
+
+    return pass_summaries()

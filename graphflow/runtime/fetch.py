@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from graphflow.errors import FetchError, GraphError, GraphflowError
 from graphflow.graph import Graph
 from graphflow.indexed_slices import IndexedSlices
+from graphflow.sparse_tensor import SparseTensor, SparseTensorValue
 from graphflow.tensor import Operation, Tensor
 
 
@@ -48,6 +49,9 @@ class FetchPlan:
         if isinstance(fetch, IndexedSlices):
             parts = [self._plan(p) for p in (fetch.values, fetch.indices, fetch.dense_shape)]
             return lambda values: IndexedSlicesValue(*(p(values) for p in parts))
+        if isinstance(fetch, SparseTensor):
+            parts = [self._plan(p) for p in (fetch.indices, fetch.values, fetch.dense_shape)]
+            return lambda values: SparseTensorValue(*(p(values) for p in parts))
         if isinstance(fetch, Mapping):
             entries = {k: self._plan(v) for k, v in fetch.items()}
             kind = type(fetch)

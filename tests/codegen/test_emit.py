@@ -53,6 +53,13 @@ def test_float_arithmetic(dtype: DType) -> None:
         b.select(b.lt(x, y), x + 1.0, z * 2.0)])
 
 
+@pytest.mark.parametrize("dtype", FLOATS, ids=lambda d: d.name)
+@pytest.mark.parametrize("limit", [0.0, -0.0, 2.5, float("inf"), float("nan")])
+def test_extrema_with_constants(dtype: DType, limit: float) -> None:
+    x, c = element(0, dtype), b.const(limit, dtype)
+    check_elementwise((dtype,), [b.min(x, c), b.min(c, x), b.max(x, c), b.max(c, x)])
+
+
 @pytest.mark.parametrize("dtype", INTEGERS, ids=lambda d: d.name)
 def test_integer_arithmetic_wraps(dtype: DType) -> None:
     x, y = element(0, dtype), element(1, dtype)
@@ -407,6 +414,38 @@ def test_scattered_stores_keep_their_order(combine: str | None, dtype: DType) ->
         updates = rng.integers(1, 5, count).astype(dtype.numpy)
         check_exact(kernel, [updates, rng.integers(-1, 8, count).astype(np.int32),
                              np.ones(7, dtype.numpy)], [count])
+
+
+@pytest.mark.parametrize("combine", ["add", "sub", "mul", "max"])
+@pytest.mark.parametrize("dtype", [dt.float16, dt.float32, dt.int16], ids=lambda d: d.name)
+@pytest.mark.parametrize("vectors", [1, 3])
+def test_combining_stores_in_lanes(combine: str, dtype: DType, vectors: int) -> None:
+    place, count = b.index(0), b.size(0)
+    kernel = Kernel(
+        (BufferParameter(dtype), BufferParameter(dtype, True)), 1,
+        (Loop(0, count, (Store(1, place, load(0, place, dtype), combine=combine),),
+              lanes=vectors),))
+    for extent in EXTENTS:
+        check_exact(kernel, [values(dtype, extent), values(dtype, extent, 1)], [extent])
+
+
+@pytest.mark.parametrize("vectors", [2, 3, 4])
+@pytest.mark.parametrize("known", [False, True])
+def test_vectors_side_by_side(vectors: int, known: bool) -> None:
+    """Sums along columns: wide turns, then single vectors, then the rest under a mask."""
+    total = accumulator(0, dt.float32)
+    for columns in (0, 1, 16, 31, 48, 64, 100):
+        extent = b.const(columns, dt.int64) if known else b.size(1)
+        at = b.index(1) * b.size(1) + b.index(0)
+        kernel = Kernel(
+            (BufferParameter(dt.float32), BufferParameter(dt.float32, True)), 2,
+            (Loop(0, extent, (
+                Begin(((0, b.const(0.5, dt.float32)),)),
+                Loop(1, b.size(0), (Update(((0, b.fma(load(0, at, dt.float32), total, total)),)),
+                                    )),
+                Store(1, b.index(0), total)), lanes=vectors),))
+        given = np.random.default_rng(columns).normal(size=5 * columns).astype(np.float32)
+        check_exact(kernel, [given, np.zeros(columns, np.float32)], [5, columns])
 
 
 def test_a_store_in_lanes_must_be_contiguous() -> None:

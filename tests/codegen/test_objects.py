@@ -6,8 +6,8 @@ import pytest
 from kernels import ARITY, basic_ops, element, elementwise
 from llvmlite import binding, ir
 
-from graphflow.codegen.compile import check_symbols
 from graphflow.codegen.cpu.emit import emit_kernel
+from graphflow.codegen.link import check_symbols
 from graphflow.codegen.objects import undefined_symbols
 from graphflow.errors import ProgramError
 from graphflow.loop_ir import b

@@ -36,7 +36,7 @@ from graphflow.session import Session
 
 STEP = 1e-3
 # Inputs that have a derivative but no rule for it, as in TensorFlow: it has no closed form.
-WITHOUT_RULE = {"Polygamma": {0}, "Zeta": {0}}
+WITHOUT_RULE = {"Betainc": {0, 1}, "Polygamma": {0}, "Zeta": {0}}
 
 
 def _smooth_inputs(case: Case) -> list[int]:

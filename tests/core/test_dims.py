@@ -138,6 +138,18 @@ def test_assumptions_become_guards():
     assert not assumptions.hold_for({"n": 5, "m": 5})
 
 
+def test_guards_make_symbols_known():
+    a, c, d, e = map(symbol, "acde")
+    with assuming(Assumptions({"a": 4, "c": 4, "d": 4, "e": 7, "f": 1})) as assumptions:
+        assert same(d, c) and same(a, d) and same(e, 7) and same(symbol("f"), 1)
+        assert same(a, e) is False and same(a * 2, c * 2)
+    assert assumptions.known() == {"c": a, "d": a, "e": 7, "f": 1}
+    with assuming(assumptions):
+        assert same(c, 4)
+    assert assumptions.known() == {"a": 4, "c": 4, "d": 4, "e": 7, "f": 1}
+    assert Assumptions({"a": 4}).known() == {}
+
+
 # ---- what TensorFlow 1 programs write -----------------------------------------------------------
 
 

@@ -269,6 +269,48 @@ def test_branch_cuts_and_signs_of_zeros(name: str) -> None:
         np.testing.assert_array_equal(np.signbit(mine[clear]), np.signbit(numpys[clear]))
 
 
+def assert_same_parts(actual: np.ndarray, expected: np.ndarray) -> None:
+    """Parts that are infinite, NaN or zero are the same with their signs; the others are close."""
+    for mine, numpys in ((actual.real, expected.real), (actual.imag, expected.imag)):
+        eps = np.finfo(numpys.dtype).eps
+        np.testing.assert_allclose(mine, numpys, rtol=64 * eps, atol=4 * eps)
+        special = (numpys == 0) & (mine == 0)
+        np.testing.assert_array_equal(np.signbit(mine[special]), np.signbit(numpys[special]))
+
+
+# NumPy's expm1 multiplies infinities by 0 where its sine is 0.
+@pytest.mark.parametrize("dtype", dtypes.COMPLEX, ids=str)
+@pytest.mark.parametrize("name", [n for n in COMPLEX_UNARY if n != "expm1"])
+def test_infinities_and_nan(name: str, dtype: DType) -> None:
+    values = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, np.inf, -np.inf, np.nan]
+    z = np.empty((9, 9), dtype.numpy)
+    z.real, z.imag = np.meshgrid(values, values)
+    expr = build(name, b.arg(0, dtype))
+    assert_same_parts(value_of(expr, [z]), evaluate(expr, [z]))
+
+
+@pytest.mark.parametrize("dtype", dtypes.COMPLEX, ids=str)
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div"])
+def test_arithmetic_with_infinities_and_nan(name: str, dtype: DType) -> None:
+    values = [0.0, -0.0, 1.0, -2.5, np.inf, -np.inf, np.nan]
+    z, w = np.empty((2, 7, 7, 7, 7), dtype.numpy)
+    z.real, z.imag, w.real, w.imag = np.meshgrid(values, values, values, values)
+    expr = build(name, b.arg(0, dtype), b.arg(1, dtype))
+    assert_same_parts(value_of(expr, [z, w]), evaluate(expr, [z, w]))
+
+
+@pytest.mark.parametrize("exponent", [0, 1, 2, 3, 4, 5, 7, 50, 99, 200, -1, -2, -50, 0.5])
+def test_constant_powers(exponent: float) -> None:
+    values = [0.0, -0.0, 1.0, -2.5, 3.7]
+    z = np.empty((5, 5), np.complex128)
+    z.real, z.imag = np.meshgrid(values, values)
+    expr = b.arg(0, dtypes.complex128) ** complex(exponent)
+    actual, expected = value_of(expr, [z]), evaluate(expr, [z])
+    np.testing.assert_allclose(actual, expected, rtol=1e-13)
+    if 0 < abs(exponent) < 100 and exponent != 0.5:
+        assert_same_parts(actual, expected)
+
+
 @pytest.mark.parametrize("name", ["abs", "sqrt", "log", "asinh", "atan", "div"])
 def test_large_and_small_complex_numbers_do_not_overflow_on_the_way(name: str) -> None:
     rng = np.random.default_rng(1)

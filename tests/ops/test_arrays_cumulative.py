@@ -98,7 +98,7 @@ def test_messages_name_the_argument_and_the_fix(session: tf.Session) -> None:
         (lambda: tf.norm(x, 3, axis=[0, 1]), "or numpy.inf for a matrix, got 3"),
         (lambda: tf.meshgrid([1], [2], indexing="ab"), "indexing must be 'xy' or 'ij'"),
         (lambda: tf.nn.pool(x, [2], "SUM", "SAME"), "pooling_type must be 'MAX' or 'AVG'"),
-        (lambda: tf.nn.convolution(x, tf.ones([3, 1]), "SAME"), "filter must have rank 3 or 4"),
+        (lambda: tf.nn.convolution(x, tf.ones([3, 1]), "SAME"), "filter must have rank 3, 4 or 5"),
         (lambda: tf.nn.top_k(x, tf.placeholder(tf.int32, [])), "k must be known while"),
         (lambda: tf.dynamic_stitch([[0]], []), "lists of one length"),
         (lambda: tf.case([]), "at least one pair"),

@@ -142,6 +142,22 @@ def test_zeta_and_polygamma():
     np.testing.assert_array_equal(value(gf.math.polygamma([-1.0, 1.5], 2.0)), [np.nan, np.nan])
 
 
+@pytest.mark.parametrize("device", ["cpu", "reference"])
+def test_zeta_of_steep_powers_and_of_negative_q(device):
+    x, q = (gf.placeholder(gf.float64, [None]) for _ in range(2))
+    rng = np.random.default_rng(0)
+    steep, places = rng.uniform(1.01, 150, 300), rng.uniform(0.01, 90, 300)
+    with gf.Session(device=device) as session:
+        found = session.run(gf.math.zeta(x, q), {x: steep, q: places})
+        np.testing.assert_allclose(found, scipy.special.zeta(steep, places), rtol=1e-11)
+        # From TensorFlow 2.21, which SciPy 1.17 agrees with.
+        found = session.run(gf.math.zeta(x, q), {
+            x: [2, 3, 2, 4, 5, 3], q: [-0.5, -0.5, -7.25, -2.25, -3.75, -100.5]})
+        np.testing.assert_allclose(found, [
+            8.93480220e+00, 4.14398322e-01, 1.96103545e+01, 2.59742504e+02, 1.02006635e+03,
+            4.90136013e-05], rtol=1e-8)
+
+
 def test_gradient_of_zeta_for_q():
     x, q = gf.constant(np.array([2.0, 3.5])), gf.constant(np.array([0.75, 4.0]))
     for_x, for_q = gf.gradients(gf.math.zeta(x, q), [x, q])

@@ -185,3 +185,11 @@ def test_in_top_k_counts_ties_and_refuses_what_is_not_finite():
     one, two = (gf.nn.in_top_k(predictions, targets, k) for k in (1, 2))
     got = value([one, two], {targets: [2, 1, 0, 7]})
     np.testing.assert_array_equal(got, [[False, True, False, False], [True, True, False, False]])
+
+
+def test_dropout_with_a_placeholder_of_no_shape_keeps_the_shape():
+    with gf.Graph().as_default(), gf.Session() as sess:
+        keep = gf.placeholder(gf.float32)
+        kept = gf.nn.dropout(gf.ones([2, 3]), keep)
+        assert kept.shape.as_list() == [2, 3]
+        np.testing.assert_array_equal(sess.run(kept, {keep: 1.0}), np.ones((2, 3)))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 from recorded import case_names, disagreements, unregistered
 
+MODULES = ("optimizers", "optimizers_adaptive")
 
-@pytest.mark.parametrize("name", case_names("optimizers"))
+
+@pytest.mark.parametrize("name", case_names(*MODULES))
 def test_trajectory_is_tensorflows(name: str) -> None:
     assert disagreements(name) == {}
 
 
-def test_every_program_is_recorded() -> None:
-    assert unregistered("optimizers") == set()
+@pytest.mark.parametrize("module", MODULES)
+def test_every_program_is_recorded(module: str) -> None:
+    assert unregistered(module) == set()

@@ -120,11 +120,13 @@ def instances() -> dict[str, Any]:
         scope = gf.get_variable_scope()
         slices = gf.IndexedSlices(tensor, gf.constant([0, 1]))
         session = gf.Session()
+        array = gf.TensorArray(gf.float32, size=1, element_shape=[2])
     return {
         "Graph": graph, "Tensor": tensor, "Operation": tensor.op, "Variable": variable,
         "TensorShape": tensor.shape, "Dimension": gf.Dimension(3), "DType": gf.float32,
         "IndexedSlices": slices,
         "Session": session, "VariableScope": scope,
+        "TensorArray": array,
         "errors.OpError": gf.errors.InvalidArgumentError(None, None, "message"),
     }
 

@@ -38,8 +38,12 @@ def call(address: int, arrays: Sequence[np.ndarray], sizes: Sequence[int]) -> No
 def interpreted(
     kernel: Kernel, arrays: Sequence[np.ndarray], sizes: Sequence[int]
 ) -> list[np.ndarray]:
-    """The buffers after the interpreter ran the kernel on copies of them."""
-    copies = [np.array(a) for a in arrays]
+    """The buffers after the interpreter ran the kernel on copies of them.
+
+    An array that is given twice is one memory.
+    """
+    one = {id(a): np.array(a) for a in arrays}
+    copies = [one[id(a)] for a in arrays]
     run_kernel(kernel, copies, sizes)
     return copies
 
@@ -51,17 +55,19 @@ def compiled(
 
     The copies lie between guard bytes, and what the kernel only reads must not change either.
     """
-    raws = [np.full(a.nbytes + 2 * GUARD, 0xA5, np.uint8) for a in arrays]
+    one = {id(a): np.full(a.nbytes + 2 * GUARD, 0xA5, np.uint8) for a in arrays}
+    raws = [one[id(a)] for a in arrays]
     inner = [r[GUARD:GUARD + a.nbytes].view(a.dtype).reshape(a.shape)
              for r, a in zip(raws, arrays)]
     for copy, array in zip(inner, arrays):
         copy[...] = array
     (address,) = CACHE.addresses([kernel])
     call(address, inner, sizes)
-    for raw, copy, array, parameter in zip(raws, inner, arrays, kernel.buffers):
+    changed = {id(a) for a, p in zip(arrays, kernel.buffers) if p.written}
+    for raw, copy, array in zip(raws, inner, arrays):
         assert np.all(raw[:GUARD] == 0xA5) and np.all(raw[len(raw) - GUARD:] == 0xA5), (
             "the kernel wrote outside a buffer")
-        if not parameter.written:
+        if id(array) not in changed:
             assert copy.tobytes() == array.tobytes(), "the kernel changed what it reads"
     return inner
 

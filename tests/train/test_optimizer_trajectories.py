@@ -52,6 +52,48 @@ def adam(rate: float, beta1: float, beta2: float, epsilon: float) -> Rule:
     return step
 
 
+def adamax(rate: float, beta1: float, beta2: float, epsilon: float) -> Rule:
+    state: dict = {"t": 0}
+
+    def step(w: np.ndarray, g: np.ndarray, touched: np.ndarray) -> None:
+        state["t"] += 1
+        m, v = (state.setdefault(key, np.zeros_like(w)) for key in "mv")
+        m[touched] = (beta1 * m + (1 - beta1) * g)[touched]
+        v[touched] = np.maximum(beta2 * v, np.abs(g))[touched]
+        w[touched] -= (rate / (1 - beta1 ** state["t"]) * m / (v + epsilon))[touched]
+
+    return step
+
+
+def adam_family(kind: str, rate: float, decay: float = 0.0) -> Rule:
+    """Nadam changes rows that are touched, lazy Adam also keeps to them in its moments."""
+    beta1, beta2, epsilon = 0.8, 0.95, 1e-3
+    state: dict = {"t": 0}
+
+    def step(w: np.ndarray, g: np.ndarray, touched: np.ndarray) -> None:
+        state["t"] += 1
+        t = state["t"]
+        m, v = (state.setdefault(key, np.zeros_like(w)) for key in "mv")
+        kept = touched if kind == "lazy" else np.full(len(w), True)
+        m[kept] = (beta1 * m + (1 - beta1) * g)[kept]
+        v[kept] = (beta2 * v + (1 - beta2) * g * g)[kept]
+        ahead = beta1 * m + (1 - beta1) * g if kind == "nesterov" else m
+        corrected = rate * np.sqrt(1 - beta2**t) / (1 - beta1**t)
+        moved = np.full(len(w), True) if kind == "adam" else touched
+        w[touched] -= decay * w[touched]
+        w[moved] -= (corrected * ahead / (np.sqrt(v) + epsilon))[moved]
+
+    return step
+
+
+def decayed(rule: Rule, decay: float) -> Rule:
+    def step(w: np.ndarray, g: np.ndarray, touched: np.ndarray) -> None:
+        w[touched] -= decay * w[touched]
+        rule(w, g, touched)
+
+    return step
+
+
 CASES = {
     "gradient descent": (
         lambda: tf.train.GradientDescentOptimizer(0.05), lambda: gradient_descent(0.05)),
@@ -64,6 +106,21 @@ CASES = {
     "adam with other betas": (
         lambda: tf.train.AdamOptimizer(0.05, 0.7, 0.95, 1e-2),
         lambda: adam(0.05, 0.7, 0.95, 1e-2)),
+    "adamax": (
+        lambda: tf.train.AdaMaxOptimizer(0.1, 0.8, 0.9, 1e-3),
+        lambda: adamax(0.1, 0.8, 0.9, 1e-3)),
+    "nadam": (
+        lambda: tf.train.NadamOptimizer(0.1, 0.8, 0.95, 1e-3),
+        lambda: adam_family("nesterov", 0.1)),
+    "lazy adam": (
+        lambda: tf.train.LazyAdamOptimizer(0.1, 0.8, 0.95, 1e-3),
+        lambda: adam_family("lazy", 0.1)),
+    "adamw": (
+        lambda: tf.train.AdamWOptimizer(0.01, 0.1, 0.8, 0.95, 1e-3),
+        lambda: adam_family("adam", 0.1, decay=0.01)),
+    "momentumw": (
+        lambda: tf.train.MomentumWOptimizer(0.02, 0.03, 0.9),
+        lambda: decayed(momentum(0.03, 0.9, False), 0.02)),
 }
 
 
@@ -176,3 +233,23 @@ def test_empty_indices_change_nothing_but_adams_decay() -> None:
         for train in (descend, heavy):
             sess.run(train, {ids: np.zeros(0, np.int32)})
             np.testing.assert_array_equal(sess.run(w), np.ones((3, 2)))
+
+
+def test_decoupled_decay_of_some_variables_only() -> None:
+    a, b = tf.Variable(1.0, name="a"), tf.Variable(1.0, name="b")
+    opt = tf.train.MomentumWOptimizer(0.5, learning_rate=0.0, momentum=0.0)
+    train = opt.minimize(a + b, decay_var_list=[b])
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        sess.run(train)
+        assert sess.run([a, b]) == [1.0, 0.5]
+
+
+def test_slots_of_variables_whose_shape_is_open() -> None:
+    w = tf.Variable([1.0, 2.0], validate_shape=False)
+    train = tf.train.AdagradOptimizer(0.5, initial_accumulator_value=3.0).minimize(
+        tf.reduce_sum(w * [1.0, 2.0]))
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        sess.run(train)
+        np.testing.assert_allclose(sess.run(w), [1 - 0.5 / 2, 2 - 1 / np.sqrt(7)], rtol=1e-6)

@@ -1,8 +1,7 @@
 """Basic scalar ops as LLVM instructions, over single values and over vectors alike.
 
-`EMIT[op](lanes, node, *operands)` gives the LLVM value. `Lanes` wraps the IR builder with the
-number of lanes of the values at hand. bool is `i1` in registers and a byte in memory; float16 and
-bfloat16 are float32 in registers.
+`EMIT[op](lanes, node, *operands)` gives the LLVM value; `lanes` holds the IR builder and the
+number of lanes of the values at hand.
 """
 
 from __future__ import annotations
@@ -12,68 +11,9 @@ from typing import Any
 
 from llvmlite import ir
 
-from graphflow.dtypes import DType
+from graphflow.codegen.cpu.conversions import convert, reinterpret
+from graphflow.codegen.cpu.lanes import Lanes, register_type
 from graphflow.errors import ProgramError
-
-_TYPES: dict[str, Any] = {
-    "bool": ir.IntType(1), "int8": ir.IntType(8), "int16": ir.IntType(16),
-    "int32": ir.IntType(32), "int64": ir.IntType(64), "uint8": ir.IntType(8),
-    "uint16": ir.IntType(16), "uint32": ir.IntType(32), "uint64": ir.IntType(64),
-    "float16": ir.FloatType(), "bfloat16": ir.FloatType(), "float32": ir.FloatType(),
-    "float64": ir.DoubleType(),
-}
-
-
-def register_type(dtype: DType) -> Any:
-    """The LLVM type of one element in a register."""
-    return _TYPES[dtype.name]
-
-
-class Lanes:
-    """An IR builder and the number of lanes (1: plain scalars) of the values it makes."""
-
-    def __init__(self, builder: ir.IRBuilder, count: int) -> None:
-        self.builder, self.count = builder, count
-
-    def type(self, scalar: Any) -> Any:
-        """`scalar`, or the vector of that many lanes."""
-        return ir.VectorType(scalar, self.count) if self.count > 1 else scalar
-
-    def constant(self, scalar: Any, value: Any) -> Any:
-        """The same constant in every lane."""
-        if self.count == 1:
-            return ir.Constant(scalar, value)
-        return ir.Constant(self.type(scalar), [ir.Constant(scalar, value)] * self.count)
-
-    def splat(self, value: Any) -> Any:
-        """A scalar in every lane."""
-        if self.count == 1:
-            return value
-        kind = self.type(value.type)
-        one = self.builder.insert_element(
-            ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.count), [0] * self.count)
-        return self.builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), mask)
-
-    def call(self, name: str, result: Any, *operands: Any) -> Any:
-        """An LLVM intrinsic, overloaded on the type of its result."""
-        module = self.builder.module
-        suffix = _suffix(result)
-        full = f"llvm.{name}.{suffix}"
-        function = module.globals.get(full)
-        if function is None:
-            function = ir.Function(
-                module, ir.FunctionType(result, [o.type for o in operands]), full)
-        return self.builder.call(function, operands)
-
-
-def _suffix(kind: Any) -> str:
-    if isinstance(kind, ir.VectorType):
-        return f"v{kind.count}{_suffix(kind.element)}"
-    if isinstance(kind, ir.IntType):
-        return f"i{kind.width}"
-    return "f32" if isinstance(kind, ir.FloatType) else "f64"
-
 
 Emitter = Callable[..., Any]
 EMIT: dict[str, Emitter] = {}
@@ -130,6 +70,10 @@ def _extremum(name: str, ordered: str) -> None:
     def emit(lanes: Lanes, node: Any, x: Any, y: Any) -> Any:
         b = lanes.builder
         if node.dtype.is_floating:  # NaN if either is; a tie gives y
+            if _is_number(node, 0):
+                return b.select(b.fcmp_ordered(ordered, x, y), x, y)
+            if _is_number(node, 1):
+                return b.select(b.fcmp_unordered(ordered, x, y), x, y)
             first = b.fcmp_ordered(ordered, x, y)
             picked = b.select(first, x, y)
             return b.select(b.fcmp_unordered("uno", x, x), x, picked)
@@ -137,6 +81,14 @@ def _extremum(name: str, ordered: str) -> None:
         return b.select(compare(ordered, x, y), x, y)
 
     EMIT[name] = emit
+
+
+def _is_number(node: Any, position: int) -> bool:
+    """True if that operand is a constant and not NaN."""
+    if len(node.args) != 2 or node.args[position].op != "const":
+        return False
+    value = node.args[position].attr
+    return bool(value == value)
 
 
 _extremum("min", "<")
@@ -271,91 +223,9 @@ def _cast(lanes: Lanes, node: Any, x: Any) -> Any:
     return convert(lanes, x, node.args[0].dtype, node.dtype)
 
 
-def convert(lanes: Lanes, x: Any, source: DType, target: DType) -> Any:
-    """The value in another type: floats clamp into integers, NaN gives 0, integers wrap."""
-    b, kind = lanes.builder, lanes.type(register_type(target))
-    if source is target:
-        return x
-    if target.is_bool:
-        zero = lanes.constant(register_type(source), 0)
-        return (b.fcmp_unordered if source.is_floating else b.icmp_unsigned)("!=", x, zero)
-    if source.is_bool:
-        return b.uitofp(x, kind) if target.is_floating else b.zext(x, kind)
-    if source.is_floating and target.is_floating:
-        return _round_to(lanes, _resize_float(lanes, x, kind), target)
-    if source.is_floating:
-        name = "fptoui.sat" if target.is_unsigned else "fptosi.sat"
-        return _saturating(lanes, name, x, kind)
-    if target.is_floating:
-        made = (b.uitofp if source.is_unsigned else b.sitofp)(x, kind)
-        return _round_to(lanes, made, target)
-    old, new = register_type(source).width, register_type(target).width
-    if new < old:
-        return b.trunc(x, kind)
-    if new > old:
-        return (b.zext if source.is_unsigned else b.sext)(x, kind)
-    return x
-
-
-def _resize_float(lanes: Lanes, x: Any, kind: Any) -> Any:
-    if x.type == kind:
-        return x
-    wide = kind.element if isinstance(kind, ir.VectorType) else kind
-    if isinstance(wide, ir.DoubleType):
-        return lanes.builder.fpext(x, kind)
-    return lanes.builder.fptrunc(x, kind)
-
-
-def _round_to(lanes: Lanes, x: Any, target: DType) -> Any:
-    """A float32 register rounded to what a half type can hold (and kept in float32)."""
-    if target.name not in ("float16", "bfloat16"):
-        return x
-    return widen_half(lanes, narrow_half(lanes, x, target), target)
-
-
-def _saturating(lanes: Lanes, name: str, x: Any, kind: Any) -> Any:
-    module = lanes.builder.module
-    full = f"llvm.{name}.{_suffix(kind)}.{_suffix(x.type)}"
-    function = module.globals.get(full)
-    if function is None:
-        function = ir.Function(module, ir.FunctionType(kind, [x.type]), full)
-    return lanes.builder.call(function, [x])
-
-
-def narrow_half(lanes: Lanes, x: Any, target: DType) -> Any:
-    """float32 → the 16 bits of float16 or bfloat16, rounded half to even."""
-    b = lanes.builder
-    if target.name == "float16":
-        half = b.fptrunc(x, lanes.type(ir.HalfType()))
-        return b.bitcast(half, lanes.type(ir.IntType(16)))
-    i32 = ir.IntType(32)
-    bits = b.bitcast(x, lanes.type(i32))
-    odd = b.and_(b.lshr(bits, lanes.constant(i32, 16)), lanes.constant(i32, 1))
-    rounded = b.add(bits, b.add(odd, lanes.constant(i32, 0x7FFF)))
-    nan = b.fcmp_unordered("uno", x, x)
-    quiet = b.or_(bits, lanes.constant(i32, 0x400000))
-    chosen = b.lshr(b.select(nan, quiet, rounded), lanes.constant(i32, 16))
-    return b.trunc(chosen, lanes.type(ir.IntType(16)))
-
-
-def widen_half(lanes: Lanes, bits: Any, source: DType) -> Any:
-    """The 16 bits of float16 or bfloat16 → float32."""
-    b = lanes.builder
-    if source.name == "float16":
-        return b.fpext(b.bitcast(bits, lanes.type(ir.HalfType())), lanes.type(ir.FloatType()))
-    wide = b.shl(b.zext(bits, lanes.type(ir.IntType(32))), lanes.constant(ir.IntType(32), 16))
-    return b.bitcast(wide, lanes.type(ir.FloatType()))
-
-
 @_emits("bitcast")
 def _bitcast(lanes: Lanes, node: Any, x: Any) -> Any:
-    source, target = node.args[0].dtype, node.dtype
-    if source.name in ("float16", "bfloat16"):
-        x = narrow_half(lanes, x, source)
-    if target.name in ("float16", "bfloat16"):
-        return widen_half(lanes, x, target)
-    kind = lanes.type(register_type(target))
-    return x if x.type == kind else lanes.builder.bitcast(x, kind)
+    return reinterpret(lanes, x, node.args[0].dtype, node.dtype)
 
 
 def emits(op: str) -> bool:

@@ -4,8 +4,8 @@ Each function takes the parts of its operands and gives the parts of the result 
 complex64 functions other than sums, products and quotients are computed in float64, where no
 intermediate result overflows. Formulas: Smith (CACM 5, 1962) for quotients; Kahan ("Branch cuts
 for complex elementary functions", 1987) for the inverse functions and tanh. Errors are small
-against the modulus of the result, not in each part. Infinite parts give what C99 says in abs, exp,
-log and sqrt; elsewhere they may give NaN.
+against the modulus of the result, not in each part. Infinities and NaN give what C99 (annex G)
+says and NumPy does; of expm1, log1p and pow, of which C99 says nothing, they may give NaN.
 """
 
 from __future__ import annotations
@@ -100,6 +100,17 @@ def _divide(z: Parts, w: Parts) -> Parts:
                  b.select(by_zero, z.imag / abs(w.real), imag * scale))
 
 
+def _endless(x: Expr) -> Expr:
+    return b.eq(abs(x), INFINITY)
+
+
+def _towards(z: Parts) -> tuple[Expr, Parts]:
+    """Is a part infinite? And then: the same direction with parts −1, 0, 1 (or NaN)."""
+    direction = _map(lambda x: b.select(
+        _endless(x), copy_sign(b.const(1.0, x), x), b.select(abs(x) < INFINITY, x * 0.0, x)), z)
+    return _endless(z.real) | _endless(z.imag), direction
+
+
 def _sum_of_squares(x: Expr, y: Expr) -> Expr:
     return b.fma(x, x, y * y)
 
@@ -117,6 +128,11 @@ def _modulus(z: Parts) -> Expr:
 
 
 def _sign(z: Parts) -> Parts:
+    """z/|z|; with one infinite part, the axis on which that lies."""
+    of_real, of_imag = _endless(z.real), _endless(z.imag)
+    axis = Parts(*(b.select(here, copy_sign(b.const(1.0, part), part), 0.0)
+                   for here, part in ((of_real, z.real), (of_imag, z.imag))))
+    z = _choose(b.ne(of_real, of_imag), axis, z)
     length = _modulus(z)
     return _map(lambda part: b.select(b.eq(length, 0.0), 0.0, part / length), z)
 
@@ -132,7 +148,8 @@ def _exp(z: Parts) -> Parts:
     real = b.select(b.eq(z.real, INFINITY) & ~turning, INFINITY, root * b.cos(z.imag) * root)
     imag = b.select(b.eq(z.imag, 0.0), z.imag, root * b.sin(z.imag) * root)
     real = b.select(b.eq(z.imag, 0.0), b.exp(z.real), real)
-    return _map(lambda part: b.select(vanished, 0.0, part), Parts(real, imag))
+    zero = b.const(0.0, z.real)
+    return _choose(vanished, Parts(zero, copy_sign(zero, z.imag)), Parts(real, imag))
 
 
 def _expm1(z: Parts) -> Parts:
@@ -160,11 +177,40 @@ def _log_length(length: Expr, excess: Expr) -> Expr:
 
 
 def _power(z: Parts, w: Parts) -> Parts:
-    """e^(w·log z); z⁰ is 1; 0 to a power is 0 if the real part of that is positive, else NaN."""
-    result = _exp(_multiply(w, _log(z)))
+    """e^(w·log z); z⁰ is 1; 0 to a power is 0 if the real part of that is positive, else NaN.
+
+    A constant whole power is a product, as in NumPy.
+    """
+    exponent = _known_whole(w)
+    if exponent is not None and 0 < abs(exponent) < 100:
+        result = _whole_power(z, exponent)
+    else:
+        of_one = b.eq(w.real, 1.0) & b.eq(w.imag, 0.0)
+        result = _choose(of_one, z, _exp(_multiply(w, _log(z))))
     of_zero = b.select(w.real > 0.0, b.const(0.0, w.real), NAN)
     result = _choose(b.eq(z.real, 0.0) & b.eq(z.imag, 0.0), Parts(of_zero, of_zero), result)
     return _choose(b.eq(w.real, 0.0) & b.eq(w.imag, 0.0), _real(b.const(1.0, w.real)), result)
+
+
+def _known_whole(w: Parts) -> int | None:
+    """The whole number that w is a constant of; None if it is another number or not constant."""
+    real, imag = (x.args[0] if x.op == "cast" else x for x in w)
+    known = real.op == imag.op == "const" and imag.attr == 0 and float(real.attr).is_integer()
+    return int(real.attr) if known else None
+
+
+def _whole_power(z: Parts, exponent: int) -> Parts:
+    """By squaring, in NumPy's order of products; a negative power is one over the positive one."""
+    if 0 < exponent <= 3:
+        square = z if exponent == 1 else _multiply(z, z)
+        return _multiply(square, z) if exponent == 3 else square
+    one = _real(b.const(1.0, z.real))
+    result, square = one, z
+    for digit in reversed(f"{abs(exponent):b}"):
+        if digit == "1":
+            result = _multiply(result, square)
+        square = _multiply(square, square)
+    return result if exponent > 0 else _divide(one, result)
 
 
 def _sqrt(z: Parts) -> Parts:
@@ -204,11 +250,19 @@ def _grown(factor: Expr, x: Expr, grown: Expr, on_the_left: float) -> Expr:
 
 
 def _sinh(z: Parts) -> Parts:
-    return Parts(_times_sinh(b.cos(z.imag), z.real), _times_cosh(b.sin(z.imag), z.real))
+    real, imag = _times_sinh(b.cos(z.imag), z.real), _times_cosh(b.sin(z.imag), z.real)
+    turning = abs(z.imag) < INFINITY
+    real = b.select(turning, real, b.select(
+        b.eq(z.real, 0.0), z.real, b.select(_endless(z.real), INFINITY, real)))
+    return Parts(real, b.select(b.eq(z.imag, 0.0), z.imag, imag))
 
 
 def _cosh(z: Parts) -> Parts:
-    return Parts(_times_cosh(b.cos(z.imag), z.real), _times_sinh(b.sin(z.imag), z.real))
+    real, imag = _times_cosh(b.cos(z.imag), z.real), _times_sinh(b.sin(z.imag), z.real)
+    turning = abs(z.imag) < INFINITY
+    real = b.select(~turning & _endless(z.real), INFINITY, real)
+    imag = b.select(b.eq(z.real, 0.0) & ~turning, 0.0, imag)
+    return Parts(real, b.select(b.eq(z.imag, 0.0) & b.is_nan(z.real), z.imag, imag))
 
 
 def _tanh(z: Parts) -> Parts:
@@ -220,7 +274,11 @@ def _tanh(z: Parts) -> Parts:
     below = b.fma(beta * s, s, 1.0)
     decay = 4.0 * b.sin(z.imag) * b.cos(z.imag) * b.exp(-2.0 * abs(z.real))
     one = copy_sign(b.const(1.0, s), z.real)
-    return _choose(large, Parts(one, decay), Parts(beta * rho * s / below, t / below))
+    real, imag = _choose(large, Parts(one, decay), Parts(beta * rho * s / below, t / below))
+    turning = abs(z.imag) < INFINITY
+    imag = b.select(~turning & _endless(z.real), copy_sign(b.const(0.0, s), z.imag), imag)
+    return Parts(b.select(~turning & b.eq(z.real, 0.0), z.real, real),
+                 b.select(b.eq(z.imag, 0.0), z.imag, imag))
 
 
 def _of_turned(function: Callable[[Parts], Parts]) -> Callable[[Parts], Parts]:
@@ -231,20 +289,35 @@ def _of_turned(function: Callable[[Parts], Parts]) -> Callable[[Parts], Parts]:
     return turned
 
 
+def _sin(z: Parts) -> Parts:
+    imag, real = _sinh(Parts(z.imag, z.real))
+    return Parts(real, imag)
+
+
 def _cos(z: Parts) -> Parts:
     return _cosh(Parts(-z.imag, z.real))
 
 
 def _acos(z: Parts) -> Parts:
     minus, plus = _around_one(z)
-    return Parts(2.0 * b.atan2(minus.real, plus.real),
+    near = Parts(2.0 * b.atan2(minus.real, plus.real),
                  b.asinh(plus.real * minus.imag - plus.imag * minus.real))
+    endless, direction = _towards(z)
+    far = Parts(b.atan2(abs(direction.imag), direction.real),
+                copy_sign(b.const(INFINITY, z.real), -z.imag))
+    real, imag = _choose(endless, far, near)
+    return Parts(b.select(b.eq(z.real, 0.0) & b.is_nan(z.imag), HALF_PI, real), imag)
 
 
 def _asin(z: Parts) -> Parts:
     minus, plus = _around_one(z)
-    return Parts(b.atan2(z.real, minus.real * plus.real - minus.imag * plus.imag),
+    near = Parts(b.atan2(z.real, minus.real * plus.real - minus.imag * plus.imag),
                  b.asinh(minus.real * plus.imag - minus.imag * plus.real))
+    endless, direction = _towards(z)
+    far = Parts(b.atan2(direction.real, abs(direction.imag)),
+                copy_sign(b.const(INFINITY, z.real), z.imag))
+    real, imag = _choose(endless, far, near)
+    return Parts(b.select(b.eq(z.real, 0.0), z.real, real), imag)
 
 
 def _around_one(z: Parts) -> tuple[Parts, Parts]:
@@ -254,8 +327,12 @@ def _around_one(z: Parts) -> tuple[Parts, Parts]:
 
 def _acosh(z: Parts) -> Parts:
     minus, plus = _sqrt(Parts(z.real - 1.0, z.imag)), _sqrt(Parts(z.real + 1.0, z.imag))
-    return Parts(b.asinh(minus.real * plus.real + minus.imag * plus.imag),
+    near = Parts(b.asinh(minus.real * plus.real + minus.imag * plus.imag),
                  2.0 * b.atan2(minus.imag, plus.real))
+    endless, direction = _towards(z)
+    far = Parts(b.const(INFINITY, z.real), b.atan2(direction.imag, direction.real))
+    real, imag = _choose(endless, far, near)
+    return Parts(real, b.select(b.eq(z.real, 0.0) & b.is_nan(z.imag), HALF_PI, imag))
 
 
 def _atanh(z: Parts) -> Parts:
@@ -270,7 +347,8 @@ def _atanh(z: Parts) -> Parts:
     length = _modulus(z)
     far_real = b.select(length < INFINITY, x / length / length, 0.0)
     real = b.select(far, far_real, near_real)
-    imag = b.select(far, copy_sign(b.const(HALF_PI, x), y), near_imag)
+    real = b.select(b.eq(x, 0.0) | _endless(x) | _endless(y), 0.0, real)
+    imag = b.select(far | _endless(y), copy_sign(b.const(HALF_PI, x), y), near_imag)
     return Parts(copy_sign(real, z.real), imag)
 
 
@@ -296,7 +374,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pow": _power, "sqrt": _sqrt,
     "rsqrt": lambda z: _divide(_real(b.const(1.0, z.real)), _sqrt(z)),
     "sinh": _sinh, "cosh": _cosh, "tanh": _tanh,
-    "sin": _of_turned(_sinh), "cos": _cos, "tan": _of_turned(_tanh),
+    "sin": _sin, "cos": _cos, "tan": _of_turned(_tanh),
     "asin": _asin, "acos": _acos, "atan": _of_turned(_atanh),
     "asinh": _of_turned(_asin), "acosh": _acosh, "atanh": _atanh,
 }

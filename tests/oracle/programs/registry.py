@@ -20,16 +20,30 @@ Program = Callable[[ModuleType], Any]
 
 MODULES = (
     "optimizers",
+    "optimizers_adaptive",
+    "train_schedules",
+    "losses",
+    "layers",
+    "metrics",
     "semantics_state",
     "semantics_flow",
+    "semantics_recurrent",
     "semantics_errors",
     "semantics_session",
     "semantics_names",
     "semantics_math",
     "semantics_gradients",
     "semantics_nn",
+    "semantics_neural",
+    "semantics_linalg",
     "semantics_types",
     "semantics_arrays",
+    "semantics_sorting",
+    "semantics_rearranging",
+    "semantics_sparse",
+    "semantics_images",
+    "semantics_special",
+    "semantics_strings",
 )
 
 

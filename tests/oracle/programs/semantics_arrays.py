@@ -42,6 +42,22 @@ def cumulative(tf: ModuleType) -> Any:
 
 
 @case()
+def cumulative_logsumexp(tf: ModuleType) -> Any:
+    """cumulative_logsumexp: axes, exclusive, reverse, gradients, large and infinite elements."""
+    x = tf.constant(wave(3, 4, phase=0.3))
+    f = tf.math.cumulative_logsumexp
+    found = _with_gradients(tf, x, {
+        f"{axis} {exclusive} {reverse}": lambda a=axis, e=exclusive, r=reverse: f(x, a, e, r)
+        for axis in (0, 1, -1) for exclusive in (False, True) for reverse in (False, True)})
+    return found | evaluated(tf, {
+        "half": lambda: f(tf.cast(x, tf.float16), 1), "empty": lambda: f(tf.zeros([0, 2])),
+        "large": lambda: f([700.0, 800.0, -900.0, 800.0]),
+        "infinite": lambda: f([-np.inf, -np.inf, 1.0, 2.0]),
+        "name": lambda: tf.constant(f(x).op.name),
+        "axis": lambda: f(x, 2), "integers": lambda: f([1, 2])})
+
+
+@case()
 def reversal(tf: ModuleType) -> Any:
     """reverse along one or several axes."""
     x = tf.constant(wave(2, 3, 2))

@@ -1,0 +1,82 @@
+"""Folds: reductions over a loop, in order or with partial results in the lanes of vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import ir
+
+from graphflow.codegen.cpu.lanes import Lanes
+from graphflow.codegen.cpu.memory import I32, I64
+from graphflow.codegen.cpu.turns import ZERO, emit_turns, multiple
+from graphflow.codegen.cpu.values import Values, Vector
+from graphflow.loop_ir.nest import Fold
+
+UNROLLED = 4  # vectors of partial results: they hide the latency of the combining operation
+
+
+def emit_fold(values: Values, fold: Fold, width: int) -> None:
+    """One fold; `width` lanes where it may use lanes and none are in use."""
+    extent = values.value(fold.extent)
+    first = ZERO
+    if fold.lanes and values.vector is None:
+        first = _fold_in_lanes(values, fold, extent, width)
+
+    def turn(index: Any) -> None:
+        _merge(values, fold, fold.into, [values.vector_value(e) for e in fold.lifted])
+
+    emit_turns(values, fold.number, first, extent, 1, fold.into, turn)
+
+
+def _fold_in_lanes(values: Values, fold: Fold, extent: Any, width: int) -> Any:
+    """Partial results in several vectors, then lane by lane; gives how far it came."""
+    b, count = values.builder, len(fold.into)
+    start = [Lanes(b, width).splat(values.value(e)) for e in fold.identity]
+    groups = [tuple(-1 - k * count - i for i in range(count)) for k in range(UNROLLED)]
+    for group in groups:
+        values.accumulators.update(zip(group, start))
+    blocks = multiple(values, extent, width * UNROLLED)
+    _vector_turns(values, fold, ZERO, blocks, width, groups)
+    whole = multiple(values, extent, width)
+    _vector_turns(values, fold, blocks, whole, width, groups[:1])
+    for group in groups[1:]:
+        _merge(values, fold, groups[0], [values.accumulators[n] for n in group])
+    total = [values.accumulators[n] for n in groups[0]]
+    for lane in range(width):
+        one = [b.extract_element(t, ir.Constant(I32, lane)) for t in total]
+        _merge(values, fold, fold.into, one)
+    for n in (n for group in groups for n in group):
+        del values.accumulators[n]
+    return whole
+
+
+def _vector_turns(
+    values: Values, fold: Fold, first: Any, end: Any, width: int,
+    groups: Sequence[tuple[int, ...]],
+) -> None:
+    """Vectors from `first` to `end`, folded into the groups in turn."""
+    def turn(index: Any) -> None:
+        for k, group in enumerate(groups):
+            base = values.builder.add(index, ir.Constant(I64, k * width)) if k else index
+            values.inside[-1].values.clear()
+            values.local = {}
+            values.indices[fold.number] = base
+            values.vector = Vector(fold.number, base, width, None)
+            _merge(values, fold, group, [values.vector_value(e) for e in fold.lifted])
+            values.vector = None
+
+    changed = [n for group in groups for n in group]
+    emit_turns(values, fold.number, first, end, width * len(groups), changed, turn)
+
+
+def _merge(values: Values, fold: Fold, names: Sequence[int], right: Sequence[Any]) -> None:
+    """accumulators `names` = merged(accumulators `names`, `right`)."""
+    kept = dict(values.accumulators)
+    values.accumulators.update(zip(fold.into, [kept[n] for n in names]))
+    values.accumulators.update(zip(fold.right, right))
+    values.local = {}
+    merged = [values.value(e) for e in fold.merged]
+    values.accumulators = kept
+    values.accumulators.update(zip(names, merged))
+    values.local = {}

@@ -1,0 +1,102 @@
+"""`tf.contrib.rnn`: the cells and functions of `tf.nn`, projections, stacked directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphflow.builder import F
+from graphflow.layers import dense
+from graphflow.ops.variable_scope import variable_scope
+from graphflow.recurrent import (
+    bidirectional_dynamic_rnn,
+    static_bidirectional_rnn,
+    static_rnn,
+)
+from graphflow.recurrent.rnn_cell import (
+    BasicLSTMCell,
+    BasicRNNCell,
+    DeviceWrapper,
+    DropoutWrapper,
+    GRUCell,
+    LSTMCell,
+    LSTMStateTuple,
+    MultiRNNCell,
+    ResidualWrapper,
+    RNNCell,
+)
+
+
+class LSTMBlockCell(LSTMCell):
+    """An LSTM cell with the arguments of TensorFlow's fused one; here every run is fused."""
+
+    def __init__(
+        self, num_units: int, forget_bias: float = 1.0, cell_clip: float | None = None,
+        use_peephole: bool = False, dtype: Any = None, reuse: Any = None,
+        name: str | None = "lstm_cell",
+    ) -> None:
+        super().__init__(num_units, use_peepholes=use_peephole, cell_clip=cell_clip,
+                         forget_bias=forget_bias, reuse=reuse, name=name)
+
+
+class OutputProjectionWrapper(RNNCell):
+    """A cell whose outputs pass through a dense layer of `output_size` units."""
+
+    def __init__(self, cell: Any, output_size: int, activation: Any = None, reuse: Any = None
+                 ) -> None:
+        super().__init__(_reuse=reuse)
+        self._cell, self._size, self._activation = cell, output_size, activation
+
+    @property
+    def state_size(self) -> Any:
+        """The cell's."""
+        return self._cell.state_size
+
+    @property
+    def output_size(self) -> int:
+        """The number of units of the dense layer."""
+        return self._size
+
+    def zero_state(self, batch_size: Any, dtype: Any) -> Any:
+        """The cell's."""
+        return self._cell.zero_state(batch_size, dtype)
+
+    def call(self, inputs: Any, state: Any) -> Any:
+        """(projected output, state)."""
+        output, state = self._cell(inputs, state)
+        return dense(output, self._size, self._activation, name="projection"), state
+
+
+def stack_bidirectional_dynamic_rnn(
+    cells_fw: Sequence[Any], cells_bw: Sequence[Any], inputs: Any, initial_states_fw: Any = None,
+    initial_states_bw: Any = None, dtype: Any = None, sequence_length: Any = None,
+    parallel_iterations: int | None = None, time_major: bool = False, scope: Any = None,
+) -> Any:
+    """(outputs, forward states, backward states): each layer reads both directions of the last.
+
+    inputs: [batch, time, n] → outputs [batch, time, 2 · units of the last cells].
+    Raises ValueError if there are not as many cells of each direction.
+    """
+    if not cells_fw or len(cells_fw) != len(cells_bw):
+        raise ValueError("Forward and Backward cells must have the same depth.")
+    states_fw, states_bw = [], []
+    with variable_scope(scope or "stack_bidirectional_rnn"):
+        for i, (forward, backward) in enumerate(zip(cells_fw, cells_bw)):
+            with variable_scope(f"cell_{i}"):
+                outputs, (state_fw, state_bw) = bidirectional_dynamic_rnn(
+                    forward, backward, inputs, sequence_length,
+                    initial_states_fw[i] if initial_states_fw else None,
+                    initial_states_bw[i] if initial_states_bw else None,
+                    dtype=dtype, time_major=time_major)
+                inputs = F.concat(list(outputs), 2)
+            states_fw.append(state_fw)
+            states_bw.append(state_bw)
+    return inputs, tuple(states_fw), tuple(states_bw)
+
+
+__all__ = [
+    "BasicLSTMCell", "BasicRNNCell", "DeviceWrapper", "DropoutWrapper", "GRUCell",
+    "LSTMBlockCell", "LSTMCell", "LSTMStateTuple", "MultiRNNCell", "OutputProjectionWrapper",
+    "RNNCell", "ResidualWrapper", "stack_bidirectional_dynamic_rnn", "static_bidirectional_rnn",
+    "static_rnn",
+]

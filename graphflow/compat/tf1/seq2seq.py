@@ -1,0 +1,77 @@
+"""Losses of sequences: `tf.contrib.seq2seq` and `tf.contrib.legacy_seq2seq`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphflow.builder import F, convert
+from graphflow.ops.variable_scope import get_variable_scope, variable_scope
+
+
+def sequence_loss(
+    logits: Any, targets: Any, weights: Any, average_across_timesteps: bool = True,
+    average_across_batch: bool = True, softmax_loss_function: Any = None, name: str | None = None,
+) -> Any:
+    """The weighted cross-entropy of sequences.
+
+    logits: [batch, time, classes]; targets: ints [batch, time]; weights: float [batch, time].
+    → a scalar; [batch] or [time] if only one is averaged, [batch, time] if neither is.
+    """
+    logits, weights = convert(logits), convert(weights)
+    loss_of = softmax_loss_function or F.sparse_softmax_cross_entropy_with_logits
+    crossent = loss_of(labels=targets, logits=logits) * weights
+    if average_across_timesteps and average_across_batch:
+        return F.div_no_nan(F.reduce_sum(crossent), F.reduce_sum(weights), name=name)
+    if not average_across_timesteps and not average_across_batch:
+        return crossent
+    axis = 1 if average_across_timesteps else 0
+    return F.div_no_nan(F.reduce_sum(crossent, axis), F.reduce_sum(weights, axis), name=name)
+
+
+def sequence_loss_by_example(
+    logits: Sequence[Any], targets: Sequence[Any], weights: Sequence[Any],
+    average_across_timesteps: bool = True, softmax_loss_function: Any = None,
+    name: str | None = None,
+) -> Any:
+    """The weighted cross-entropy of each example. All three: a list, one entry per step.
+
+    logits: [batch, classes] each; targets: ints [batch]; weights: float [batch]. → [batch].
+    """
+    loss_of = softmax_loss_function or F.sparse_softmax_cross_entropy_with_logits
+    weights = [convert(w) for w in weights]
+    total = F.add_n([loss_of(labels=F.reshape(t, [-1]), logits=x) * w
+                     for x, t, w in zip(logits, targets, weights)])
+    return total / (F.add_n(weights) + 1e-12) if average_across_timesteps else total
+
+
+def legacy_sequence_loss(
+    logits: Sequence[Any], targets: Sequence[Any], weights: Sequence[Any],
+    average_across_timesteps: bool = True, average_across_batch: bool = True,
+    softmax_loss_function: Any = None, name: str | None = None,
+) -> Any:
+    """The mean (or sum) of `sequence_loss_by_example`: a scalar."""
+    losses = sequence_loss_by_example(
+        logits, targets, weights, average_across_timesteps, softmax_loss_function)
+    return F.reduce_mean(losses) if average_across_batch else F.reduce_sum(losses)
+
+
+def rnn_decoder(
+    decoder_inputs: Sequence[Any], initial_state: Any, cell: Any,
+    loop_function: Callable[[Any, int], Any] | None = None, scope: Any = None,
+) -> tuple[list[Any], Any]:
+    """(outputs, last state) of a cell; `loop_function(output, i)` gives the next input, if any."""
+    state, outputs, previous = initial_state, [], None
+    with variable_scope(scope or "rnn_decoder"):
+        for i, inputs in enumerate(decoder_inputs):
+            if loop_function is not None and previous is not None:
+                inputs = loop_function(previous, i)
+            if i > 0:
+                get_variable_scope().reuse_variables()
+            output, state = cell(inputs, state)
+            outputs.append(output)
+            previous = output if loop_function is not None else None
+    return outputs, state
+
+
+__all__ = ["rnn_decoder", "sequence_loss", "sequence_loss_by_example"]

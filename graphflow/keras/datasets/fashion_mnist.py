@@ -1,0 +1,15 @@
+"""`keras.datasets.fashion_mnist`: articles of clothing, uint8 [N, 28, 28]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphflow.keras.datasets.files import Split, read_set
+
+
+def load_data(path: Any = "fashion-mnist") -> tuple[Split, Split]:
+    """((x_train, y_train), (x_test, y_test)) from files on this machine; see `read_set`.
+
+    Raises DatasetError, which says where it looked, if they are not there.
+    """
+    return read_set(path, ("fashion-mnist",), "Fashion-MNIST")

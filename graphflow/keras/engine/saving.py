@@ -1,0 +1,178 @@
+"""Weights and models in files.
+
+A file is written at once or not at all, carries a checksum, and holds arrays and text only:
+reading it runs nothing. The format is graphflow's own (safetensors), whatever the file's ending.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphflow.errors import AttributeValueError, GraphError, ShapeError
+from graphflow.graph import get_default_graph
+from graphflow.keras.backend.session import get_session
+from graphflow.keras.backend.values import batch_set_value
+from graphflow.keras.engine.network import Network
+from graphflow.keras.serialization import plain, serialize_keras_object
+from graphflow.storage import read_tensors, write_tensors
+
+FORMAT = "keras-model-1"
+
+
+class SavingMixin(Network):
+    """Weights as arrays and in files."""
+
+    _compiled: Any
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The values of all weights, layer by layer."""
+        weights = self.weights
+        return get_session().run(weights) if weights else []
+
+    def save_weights(self, filepath: Any, overwrite: bool = True, save_format: Any = None
+                     ) -> None:
+        """Writes the weights to a file. Raises GraphError before the model is built."""
+        if not self.weights and not self.built:
+            raise GraphError(
+                f"Unable to save weights of model {self.name}: it has not been built. Call "
+                "`build`, or `fit` it with some data.")
+        _check_overwrite(filepath, overwrite)
+        arrays, table = _weight_table(self)
+        write_tensors(filepath, arrays, {"format": FORMAT, "layers": json.dumps(table)})
+
+    def load_weights(self, filepath: Any, by_name: bool = False, skip_mismatch: bool = False
+                     ) -> None:
+        """Reads the weights from a file that `save_weights` or `save` wrote.
+
+        They are matched layer by layer in order; by_name: by the names of layers, passing over
+        layers that only one side has. Raises ShapeError or GraphError if they do not fit,
+        NotFoundError if there is no such file, DataLossError if it is damaged.
+        """
+        arrays, metadata = read_tensors(filepath)
+        table = json.loads(metadata.get("layers", "[]"))
+        _load(self, arrays, table, by_name, skip_mismatch)
+
+    def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True,
+             save_format: Any = None) -> None:
+        """Writes layers, connections, weights, and the optimizer with its state, to a file.
+
+        Raises UnimplementedError for a subclass with its own `call`; use `save_weights`.
+        """
+        _check_overwrite(filepath, overwrite)
+        config = json.dumps({"class_name": type(self).__name__, "config": plain(
+            self.get_config())})
+        arrays, table = _weight_table(self)
+        metadata = {"format": FORMAT, "layers": json.dumps(table), "model": config}
+        compiled = self._compiled
+        if include_optimizer and compiled is not None:
+            metadata["training"] = json.dumps(_training_config(compiled))
+            state = getattr(compiled.optimizer, "weights", []) if self._steps_made() else []
+            for i, value in enumerate(get_session().run(state) if state else []):
+                arrays[f"optimizer/{i:04d}"] = np.asarray(value)
+        write_tensors(filepath, arrays, metadata)
+
+    def _steps_made(self) -> bool:
+        return any(kind[0] == "train" for kind in getattr(self, "_steps", ()))
+
+    def to_json(self, **kwargs: Any) -> str:
+        """Layers and connections as JSON, for `model_from_json`."""
+        return json.dumps({
+            "class_name": type(self).__name__, "config": plain(self.get_config()),
+            "keras_version": "2.2.4-tf", "backend": "tensorflow"}, **kwargs)
+
+
+def _check_overwrite(filepath: Any, overwrite: bool) -> None:
+    from pathlib import Path
+
+    if not overwrite and Path(filepath).exists():
+        raise AttributeValueError(f"{filepath} exists; pass overwrite=True to replace it.")
+
+
+def _weight_table(model: Any) -> tuple[dict[str, Any], list[list[Any]]]:
+    """(arrays by key, [layer's name, its keys] for each layer with weights)."""
+    session = get_session()
+    arrays: dict[str, Any] = {}
+    table: list[list[Any]] = []
+    for number, layer in enumerate(_layers(model)):
+        weights = layer.weights
+        if not weights:
+            continue
+        keys = [f"{number:04d}/{i:04d}/{w.op.name}" for i, w in enumerate(weights)]
+        arrays.update(zip(keys, session.run(weights)))
+        table.append([layer.name, keys])
+    return arrays, table
+
+
+def _layers(model: Any) -> list[Any]:
+    own = [*model._trainable_weights, *model._non_trainable_weights]
+    return [*model.layers, *([_Own(model.name, own)] if own else [])]
+
+
+class _Own:
+    """The weights that a model has besides its layers'."""
+
+    def __init__(self, name: str, weights: list[Any]) -> None:
+        self.name, self.weights = f"{name}/own", weights
+
+
+def _load(
+    model: Any, arrays: dict[str, Any], table: Sequence[Any], by_name: bool, skip: bool
+) -> None:
+    layers = [layer for layer in _layers(model) if layer.weights]
+    if by_name:
+        stored = dict(table)
+        pairs = [(layer, stored[layer.name]) for layer in layers if layer.name in stored]
+    else:
+        if len(layers) != len(table):
+            raise GraphError(
+                f"You are trying to load a weight file containing {len(table)} layers into a "
+                f"model with {len(layers)} layers.")
+        pairs = [(layer, keys) for layer, (_, keys) in zip(layers, table)]
+    values = []
+    for layer, keys in pairs:
+        found = [arrays[k] for k in keys]
+        shapes = [tuple(w.shape.as_list()) for w in layer.weights]
+        if shapes != [a.shape for a in found]:
+            if skip:
+                continue
+            raise ShapeError(
+                f"Layer {layer.name}: its weights have the shapes {shapes}, but the file holds "
+                f"{[a.shape for a in found]}.")
+        values += list(zip(layer.weights, found))
+    batch_set_value(values)
+
+
+def _training_config(compiled: Any) -> dict[str, Any]:
+    optimizer = compiled.optimizer
+    return {
+        "optimizer": plain(serialize_keras_object(optimizer)) if hasattr(
+            optimizer, "get_config") else None,
+        "loss": plain(compiled.loss), "metrics": plain(compiled.metrics),
+        "loss_weights": plain(compiled.loss_weights),
+        "weighted_metrics": plain(compiled.weighted_metrics)}
+
+
+def read_model(filepath: Any) -> tuple[Any, dict[str, Any], list[Any], Any, list[Any]]:
+    """(config, arrays, table of layers, training config or None, optimizer's arrays) of a file.
+
+    Raises GraphError if the file holds weights alone.
+    """
+    arrays, metadata = read_tensors(filepath)
+    if "model" not in metadata:
+        raise GraphError(
+            f"{filepath} holds weights only. Make the model and call load_weights, or write it "
+            "with model.save.")
+    training = metadata.get("training")
+    state = [arrays[k] for k in sorted(arrays) if k.startswith("optimizer/")]
+    return (json.loads(metadata["model"]), arrays, json.loads(metadata["layers"]),
+            None if training is None else json.loads(training), state)
+
+
+def load_into(model: Any, arrays: dict[str, Any], table: list[Any]) -> None:
+    """Sets a model's weights to those of a file."""
+    with get_default_graph().root.as_default():
+        _load(model, arrays, table, False, False)

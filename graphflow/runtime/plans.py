@@ -1,0 +1,483 @@
+"""Plans: a stage with its sizes as numbers, ready for the dispatcher.
+
+A plan is one arena and one table of rows (`codegen/dispatch.py`). Conditionals and loops are
+part of the table: their bodies' kernels stand between jumps, a loop's variables live in memory of
+their own, and the arguments of a body are the memory of what it is called with.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from graphflow.codegen.dispatch import ADD, BACK, BIND, COPY, JUMP, KEEP, SET, STATE, STOP, UNLESS
+from graphflow.codegen.memory import Lifetime, place
+from graphflow.codegen.sizes import Numbers, concrete, symbols_of
+from graphflow.codegen.steps import Body, HostStep, Launch, RegionStep, Schedule
+from graphflow.program import Program, Value
+from graphflow.runtime.reuse import Reuse
+from graphflow.runtime.stages import Stage, learn_numbers
+from graphflow.runtime.tables import History, Label, Memory, Tables, room_of, with_room
+
+BUDGET = 1 << 27       # bytes that a loop touches before it returns, to let signals in
+LAUNCH_COST = 1 << 10
+
+
+# A variable: its key, its new value (a root), and the leaf that is its old one.
+VariableUpdate = tuple[str, Value, Value]
+
+
+class IllegalSizes(Exception):
+    """The sizes inside a body are not those that its code was made for."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """A stage with sizes, ready to be run by one run at a time.
+
+    Attributes:
+      state: the dispatcher's words, and their address.
+      actions: number of a row → what Python does when the dispatcher stops there; None at the end.
+      objects: the addresses of the bound array objects, by number.
+      bound: the values whose arrays exist when the stage begins, by number.
+      bind: writes the addresses of their arrays.
+      made: the number of each result of the stage's own host steps.
+      fresh: (value, shape, dtype) of what kernels write and the run gives away.
+      in_place: the updates of variables whose new value is written over the old one.
+      placed: value → (offset in the arena, shape).
+      shapes: of values that only rename memory.
+      histories: what loops keep.
+      numbers: the unknowns' values.
+      status: the status word.
+      arena: bytes.
+      keep: what the tables point into.
+      recipe: the arrays of a direct run, once it has been looked for.
+    """
+
+    state: Any
+    address: int
+    actions: dict[int, Any]
+    objects: np.ndarray
+    bound: list[Value]
+    bind: Callable[..., None]
+    made: dict[Value, int]
+    fresh: list[tuple[Value, tuple[int, ...], np.dtype]]
+    in_place: list[VariableUpdate]
+    placed: dict[Value, tuple[int, tuple[int, ...]]]
+    shapes: dict[Value, tuple[int, ...]]
+    histories: list[History]
+    numbers: Numbers
+    status: memoryview
+    arena: np.ndarray
+    keep: list[Any]
+    recipe: Any = None
+
+    def view(self, value: Value) -> np.ndarray:
+        """The array of a value that lies in the arena."""
+        offset, shape = self.placed[value]
+        size = _bytes(value, shape)
+        return self.arena[offset:offset + size].view(value.dtype.numpy).reshape(shape)
+
+    def count(self, history: History) -> int:
+        """How many turns the loop of a history has made."""
+        at = history.count.offset
+        return int(self.arena[at:at + 8].view(np.int64)[0])
+
+
+def _bytes(value: Value, shape: Sequence[int]) -> int:
+    size = value.dtype.size
+    for extent in shape:
+        size *= extent
+    return size
+
+
+def make_plan(
+    stage: Stage, schedule: Schedule, numbers: Numbers, claims: Mapping[Value, Value],
+    updates: Iterable[VariableUpdate] = (),
+) -> Plan:
+    """The plan of a stage for these sizes.
+
+    claims: result → the value whose shape its memory gets (an output may be a reshape of it).
+    updates: of variables that may be changed in place, as far as the run around the stage goes.
+    Raises IllegalSizes.
+    """
+    return Planner(stage, schedule, numbers, claims, updates).plan()
+
+
+@dataclass(slots=True)
+class _Frame:
+    """One use of a schedule: the stage's own, or that of a body."""
+
+    schedule: Schedule
+    numbers: Numbers
+    memory: dict[Value, Memory] = field(default_factory=dict)
+
+    def shape(self, value: Value) -> tuple[int, ...]:
+        """The sizes of the memory of a value."""
+        return concrete(self.schedule.sizes(value), self.numbers)
+
+
+class Planner:
+    """Writes the rows of one stage, then places memory and makes the tables."""
+
+    def __init__(
+        self, stage: Stage, schedule: Schedule, numbers: Numbers, claims: Mapping[Value, Value],
+        updates: Iterable[VariableUpdate] = (),
+    ) -> None:
+        self.stage, self.claims = stage, claims
+        self.updates = [u for u in updates
+                        if u[1] in stage.results and u[2] in stage.externals]
+        self.rows: list[tuple] = []
+        self.arena_memory: list[Memory] = []
+        self.loops: list[tuple[int, list[Memory]]] = []
+        self.costs = [0]
+        self.keep: list[Any] = []
+        self.histories: list[History] = []
+        self.status = np.zeros(1, np.int64)
+        self.status_memory = Memory(8, address=self.status.ctypes.data)
+        self.top = _Frame(schedule, numbers)
+        self.bound: list[Value] = []
+        self.reuse = Reuse(self.rows, self.status_memory)
+
+    # ---- memory -----------------------------------------------------------------------------
+
+    def memory(self, frame: _Frame, value: Value) -> Memory:
+        """The memory of a value in a frame; made on demand in the arena."""
+        root = frame.schedule.root(value)
+        found = frame.memory.get(root)
+        if found is None:
+            if root is frame.schedule.status:
+                found = self.status_memory
+            elif root.node.opdef.name == "Const":
+                found = self.constant(root)
+            else:
+                found = self.arena(_bytes(root, frame.shape(root)))
+                found.room = max(found.size, room_of(frame.shape(root), root.dtype.size))
+            frame.memory[root] = found
+        return found
+
+    def constant(self, value: Value) -> Memory:
+        array = with_room(value.node.attrs["value"].array)
+        self.keep.append(array)
+        return Memory(array.nbytes, address=array.ctypes.data)
+
+    def arena(self, size: int) -> Memory:
+        memory = Memory(size)
+        self.arena_memory.append(memory)
+        return memory
+
+    def touch(self, *memories: Memory) -> None:
+        """Notes that the next row touches these."""
+        row = len(self.rows)
+        for memory in memories:
+            if memory.first < 0:
+                memory.first = row
+            memory.last = row
+            if self.loops:
+                self.loops[-1][1].append(memory)
+
+    def row(self, kind: int, *operands: Any) -> None:
+        self.touch(*(o for o in operands if isinstance(o, Memory)))
+        self.rows.append((kind, *operands))
+
+    def mark(self, label: Label) -> None:
+        """`label` stands for the next row."""
+        label.row = len(self.rows)
+
+    # ---- steps ------------------------------------------------------------------------------
+
+    def plan(self) -> Plan:
+        """The finished plan."""
+        return self.finished(self.write())
+
+    def write(self) -> list[Value]:
+        """Writes all rows; gives what the run gives away."""
+        stage, top = self.stage, self.top
+        fresh = [v for v in stage.written if v in stage.results]
+        self.bound = [v for v in stage.externals if v.node.opdef.name != "Const"] + fresh
+        for number, value in enumerate([*self.bound, *stage.made]):
+            known = value.shape.rank is not None and symbols_of(top.schedule.sizes(value)) <= (
+                top.numbers.keys())
+            top.memory[value] = Memory(_bytes(value, top.shape(value)) if known else 0,
+                                       number=number)
+        self.rows += [(BIND, top.memory[v]) for v in self.bound]
+        for step in stage.steps:
+            if not isinstance(step, (Launch, RegionStep)):
+                self.touch(*(self.memory(top, v) for v, _ in top.schedule.touches(step)
+                             if top.schedule.root(v) in stage.written))
+                self.rows.append((STOP, step))
+                for value in step.node.outputs if isinstance(step, HostStep) else ():
+                    if value in top.memory:
+                        self.rows.append((BIND, top.memory[value]))
+            else:
+                self.step(top, step)
+        self.touch(*(self.memory(top, v) for v in stage.kept),
+                   *(h.count for h in self.histories))
+        self.rows.append((STOP, None))
+        return fresh
+
+    def step(self, frame: _Frame, step: Any) -> None:
+        if isinstance(step, Launch):
+            self.launch(frame, step)
+        elif step.node.opdef.name == "If":
+            self.conditional(frame, step)
+        else:
+            self.loop(frame, step)
+
+    def launch(self, frame: _Frame, step: Launch) -> None:
+        memories = [self.memory(frame, v) for v in step.buffers]
+        self.touch(*memories)
+        self.reuse.note(len(self.rows), step, memories)
+        self.rows.append((step.address, memories, concrete(step.sizes, frame.numbers)))
+        self.costs[-1] += LAUNCH_COST + sum(m.size for m in memories)
+
+    def body(self, body: Body, outer: _Frame, arguments: Sequence[Value],
+             memories: Sequence[Memory]) -> _Frame:
+        """The frame of a body that is called with `arguments`, which lie in `memories`."""
+        numbers = dict(outer.numbers)
+        for inner, argument in zip(body.program.inputs, arguments):
+            if inner.shape.rank:
+                learn_numbers(numbers, inner, concrete(argument.shape.sizes, outer.numbers))
+        for inner, argument in zip(body.program.inputs, arguments):
+            sizes = inner.shape.sizes if inner.shape.rank else ()
+            if symbols_of(sizes) <= numbers.keys() and (
+                concrete(sizes, numbers) != concrete(argument.shape.sizes, outer.numbers)
+            ):
+                raise IllegalSizes
+        if not body.guards.hold(numbers, frozenset()):
+            raise IllegalSizes
+        return _Frame(body.schedule, numbers, dict(zip(body.program.inputs, memories)))
+
+    def outputs(
+        self, frame: _Frame, program: Program, targets: Sequence[tuple[Value, Memory]]
+    ) -> list[tuple[Memory, Memory]]:
+        """Runs a body; where that can be, its results are written to their targets at once.
+
+        Returns what is still to be copied: (to, from).
+        """
+        written = {root for step in frame.schedule.steps
+                   for root, w in frame.schedule.touches(step) if w}
+        later = []
+        for value, target in targets:
+            root = frame.schedule.root(value)
+            if root in written and root not in frame.memory:
+                frame.memory[root] = target
+            else:
+                later.append((value, target))
+        for step in frame.schedule.steps:
+            self.step(frame, step)
+        return [(target, self.memory(frame, value)) for value, target in later]
+
+    def copy(self, target: Memory, source: Memory, size: int) -> None:
+        if target is not source.place() and size:
+            self.row(COPY, target, source, size)
+            self.costs[-1] += 2 * size
+
+    # ---- regions ----------------------------------------------------------------------------
+
+    def conditional(self, frame: _Frame, step: RegionStep) -> None:
+        node = step.node
+        lead = node.attrs["lead"]
+        arguments = node.inputs[lead:]
+        memories = [self.memory(frame, v) for v in arguments]
+        results, saved = node.attrs["results"], node.attrs["saved"]
+        orelse, end = Label(), Label()
+        self.row(UNLESS, self.memory(frame, node.inputs[0]), orelse)
+        for name in ("then", "orelse"):
+            inner = self.body(step.bodies[name], frame, arguments, memories)
+            program = step.bodies[name].program
+            own = saved[0] if name == "then" else saved[1]
+            skipped = 0 if name == "then" else saved[0]
+            places = [*range(results), *range(results + skipped, results + skipped + own),
+                      *range(results + sum(saved), len(node.outputs))]
+            self._results(frame, step, inner, program, places)
+            if name == "then":
+                self.row(JUMP, end)
+                self.mark(orelse)
+        self.mark(end)
+
+    def _results(
+        self, frame: _Frame, step: RegionStep, inner: _Frame, program: Program,
+        places: Sequence[int],
+    ) -> None:
+        """Runs a branch; its outputs become the node's outputs with these numbers."""
+        targets = []
+        for value, place_ in zip(program.outputs, places):
+            if not step.used[place_]:
+                continue
+            output = step.node.outputs[place_]
+            if concrete(value.shape.sizes, inner.numbers) != frame.shape(output):
+                raise IllegalSizes
+            targets.append((value, self.memory(frame, output)))
+        for target, source in self.outputs(inner, program, targets):
+            self.copy(target, source, target.size)
+
+    def loop(self, frame: _Frame, step: RegionStep) -> None:
+        node, attrs = step.node, step.node.attrs
+        count, saved = attrs["loop_vars"], attrs["saved"]
+        memories = [self.memory(frame, v) for v in node.inputs]
+        finals = [*node.outputs[:count], *node.outputs[2 * count + 1 + saved:]]
+        state: list[Memory] = []
+        sizes = []
+        for position, output in zip(attrs["carried"], finals):
+            argument = node.inputs[position]
+            size = _bytes(argument, concrete(argument.shape.sizes, frame.numbers))
+            own = self.memory(frame, output) if step.used[output.index] else self.arena(size)
+            self.copy(own, memories[position], size)
+            memories[position] = own
+            state.append(own)
+            sizes.append(size)
+        trips = self.arena(8)
+        self.row(SET, trips, 0, 0)
+        if attrs["iteration"] is not None:
+            memories[attrs["iteration"]] = trips
+        self._turns(frame, step, memories, state, sizes, trips)
+        if step.used[count]:
+            self.copy(self.memory(frame, node.outputs[count]), trips, 8)
+
+    def _turns(
+        self, frame: _Frame, step: RegionStep, memories: Sequence[Memory],
+        state: Sequence[Memory], sizes: Sequence[int], trips: Memory,
+    ) -> None:
+        node = step.node
+        count, saved = node.attrs["loop_vars"], node.attrs["saved"]
+        head, end = Label(), Label()
+        self.mark(head)
+        self.loops.append((len(self.rows), []))
+        self.costs.append(0)
+        condition = step.bodies["condition"]
+        inner = self.body(condition, frame, node.inputs, memories)
+        self.outputs(inner, condition.program, ())
+        self.row(UNLESS, self.memory(inner, condition.program.outputs[0]), end)
+        for k in range(count):
+            self._keep(frame, step, count + 1 + k, state[k], trips)
+        body = step.bodies["body"]
+        inner = self.body(body, frame, node.inputs, memories)
+        results = body.program.outputs
+
+        def keep_saved() -> None:
+            for k in range(saved):
+                self._keep(frame, step, 2 * count + 1 + k,
+                           self.memory(inner, results[count + k]), trips)
+
+        self._turn(inner, body.program, [*results[:count], *results[count + saved:]], state, sizes,
+                   keep_saved)
+        self.row(ADD, trips, 0, 1)
+        cost = self.costs.pop()
+        self.costs[-1] += cost
+        self.row(BACK, 0, head, cost)
+        self.mark(end)
+        self._outlive()
+
+    def _turn(
+        self, inner: _Frame, program: Program, values: Sequence[Value], state: Sequence[Memory],
+        sizes: Sequence[int], before_copies: Callable[[], None],
+    ) -> None:
+        """One turn: the body, then its results become the loop's variables, all at once.
+
+        A result that is made when its variable is read for the last time is written over it.
+        """
+        start = len(self.rows)
+        self.outputs(inner, program, ())
+        before_copies()
+        made = [self.memory(inner, v) for v in values]
+        moved = [m for m, own in zip(made, state) if m is not own]  # some are other variables
+        for number, (memory, own, size) in enumerate(zip(made, state, sizes)):
+            if memory is not own and any(memory is other for other in state):
+                made[number] = self.arena(size)  # another variable, which is about to change
+                self.copy(made[number], memory, size)
+            elif memory.first >= start and memory.size == size and (
+                not any(own is other for other in moved)
+            ):
+                self.reuse.replace(memory, own)
+        for memory, own, size in zip(made, state, sizes):
+            self.copy(own, memory, size)
+        self.touch(*state)  # written in place, and read by nothing, they live in the loop still
+
+    def _keep(
+        self, frame: _Frame, step: RegionStep, place_: int, memory: Memory, trips: Memory
+    ) -> None:
+        """Adds a value to a history, if anything reads that."""
+        if not step.used[place_]:
+            return
+        value = step.node.outputs[place_]
+        shape = concrete(value.shape.sizes[1:], frame.numbers)
+        number = len(self.bound) + len(self.stage.made) + len(self.histories)
+        words = np.zeros(3, np.int64)
+        history = History(value, number, shape, words, trips)
+        self.histories.append(history)
+        self.touch(memory, trips)
+        self.rows.append((KEEP, history, memory, _bytes(value, shape)))
+
+    def _outlive(self) -> None:
+        """What was there before a loop and is touched inside lives until its end."""
+        start, touched = self.loops.pop()
+        end = len(self.rows) - 1
+        for memory in touched:
+            if memory.first < start:
+                memory.last = end
+                if self.loops:
+                    self.loops[-1][1].append(memory)
+
+    # ---- tables -----------------------------------------------------------------------------
+
+    def arrange(self) -> np.ndarray:
+        """The arena, with a place in it for all that lies there."""
+        self.reuse.in_arena()
+        placed = [m for m in self.arena_memory if m.first >= 0 and m.over is None]
+        offsets, total = place([Lifetime(m.room, m.first, m.last) for m in placed])
+        arena = new_arena(total)
+        start = arena.ctypes.data
+        for memory, offset in zip(placed, offsets):
+            memory.offset, memory.address = offset, start + offset
+        for memory in self.arena_memory:
+            memory.offset = memory.place().offset
+        return arena
+
+    def finished(self, fresh: Sequence[Value]) -> Plan:
+        """Places memory; writes the tables."""
+        stage, top = self.stage, self.top
+        updated, first = self.reuse.variables([
+            (top.memory[new], top.memory[old]) for _, new, old in self.updates])
+        in_place = [update for update, chosen in zip(self.updates, updated) if chosen]
+        changed = {new for _, new, _ in in_place}
+        arena = self.arrange()
+        objects = np.zeros(max(len(self.bound) + len(stage.made) + len(self.histories), 1),
+                           np.uint64)
+        tests = [] if first is None or top.schedule.status is None else [first]
+        tables = Tables(self.rows, objects, tests)
+        for history in self.histories:
+            history.words[:] = (objects.ctypes.data + 8 * history.number, history.capacity,
+                                tables.cell(history.count))
+        state = np.zeros(len(STATE), np.int64)
+        state[STATE.index("rows")] = tables.table.ctypes.data
+        state[STATE.index("status")] = self.status.ctypes.data
+        view = memoryview(objects)  # type: ignore[arg-type]  # arrays are buffers
+        pack = struct.Struct(f"{len(self.bound)}Q").pack_into
+        claims = self.claims
+        numbers = top.numbers
+        renamed = {v: concrete(v.shape.sizes, numbers) for v in (*top.schedule.aliases, *claims)
+                   if symbols_of(v.shape.sizes) <= numbers.keys()}
+        return Plan(
+            memoryview(state), state.ctypes.data, tables.actions, objects, self.bound,  # type: ignore[arg-type]
+            partial(pack, view, 0),
+            {v: len(self.bound) + k for k, v in enumerate(stage.made)},
+            [(v, concrete(claims[v].shape.sizes, numbers) if v in claims and claims[v] is not v
+              else top.shape(v), v.dtype.numpy) for v in fresh if v not in changed],
+            in_place,
+            {v: (m.offset, top.shape(v)) for v, m in top.memory.items()
+             if m.number is None and v in stage.written},
+            renamed, self.histories, numbers, memoryview(self.status), arena,  # type: ignore[arg-type]
+            [tables, state, *self.keep])
+
+
+def new_arena(size: int) -> np.ndarray:
+    """Bytes, aligned to 64."""
+    raw = np.empty(size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start:start + size]

@@ -1,0 +1,187 @@
+"""The dispatcher's tables: rows over pieces of memory become words over addresses.
+
+A row is (kind, operands…), as `codegen/dispatch.py` lists them, with `Memory`, `Label` and
+`History` objects for addresses; a call is (address of the kernel, memories, sizes).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphflow.codegen.dispatch import BACK, BIND, CODES, KEEP, ROW_WORDS, STOP, TEST
+from graphflow.program import Value
+
+FIRST_CAPACITY = 32    # turns of a loop that a new history has room for
+
+
+def room_of(shape: Sequence[int], itemsize: int) -> int:
+    """The bytes that kernels may read of an array: of an empty one, those of one without zeros.
+
+    An index into it is moved to the nearest element that exists, along each axis by itself.
+    """
+    return itemsize * math.prod(max(n, 1) for n in shape)
+
+
+def with_room(array: np.ndarray) -> np.ndarray:
+    """The array, over memory that kernels may read if it is empty."""
+    if array.size:
+        return array
+    return np.ndarray(array.shape, array.dtype,
+                      np.zeros(room_of(array.shape, array.itemsize), np.uint8).data)
+
+
+class Memory:
+    """The memory of one value.
+
+    Attributes:
+      size: in bytes.
+      room: that must be readable.
+      first, last: the rows that touch it first and last.
+      offset: in the arena, once it is placed.
+      address: of memory that lies elsewhere and stays there.
+      number: of the array object whose elements it is, if that is bound for each run.
+      over: the memory that it takes the place of, if it is written over that.
+    """
+
+    __slots__ = ("address", "first", "last", "number", "offset", "over", "room", "size")
+
+    def __init__(self, size: int, address: int | None = None, number: int | None = None) -> None:
+        self.size, self.address, self.number = size, address, number
+        self.room = size
+        self.first, self.last, self.offset = -1, -1, 0
+        self.over: Memory | None = None
+
+    def place(self) -> Memory:
+        """The memory that this one really is."""
+        found = self
+        while found.over is not None:
+            found = found.over
+        return found
+
+
+class Label:
+    """A place in the table."""
+
+    __slots__ = ("row",)
+
+    def __init__(self) -> None:
+        self.row = -1
+
+
+@dataclass(slots=True)
+class History:
+    """The values of a loop variable, one for each turn.
+
+    Attributes:
+      value: the output that it becomes.
+      number: of the array object.
+      shape: of one turn's value.
+      words: the dispatcher's record of it.
+      capacity: how many turns a new array has room for.
+    """
+
+    value: Value
+    number: int
+    shape: tuple[int, ...]
+    words: np.ndarray
+    count: Memory
+    capacity: int = FIRST_CAPACITY
+
+
+class Pause:
+    """The dispatcher came back to let signals in, or because a check has found a bad value."""
+
+
+class Tables:
+    """The rows as words, with the pointer cells and sizes that they point to."""
+
+    def __init__(
+        self, rows: Sequence[tuple], objects: np.ndarray, tested: Collection[int] = ()
+    ) -> None:
+        """tested: the rows before which the dispatcher stops if a check has found a bad value."""
+        self.objects, self._tested = objects, frozenset(tested)
+        self._cells: list[Memory] = []
+        self._cell_of: dict[Memory, int] = {}
+        self._blocks: list[int] = []
+        self._sizes: list[int] = []
+        self._size_at: dict[tuple[int, ...], int] = {}
+        self._collect(rows)
+        bound: dict[Memory, list[int]] = {}
+        for number, memory in enumerate(self._cells):
+            if memory.place().number is not None:
+                bound.setdefault(memory.place(), []).append(number)
+        self.pointers = np.array([m.place().address or 0 for m in self._cells] or [0], np.uint64)
+        self.sizes = np.array(self._sizes or [0], np.int64)
+        self.actions: dict[int, Any] = {}
+        self.table = self._written(rows, bound)
+
+    def cell(self, memory: Memory) -> int:
+        """The address of the cell that control rows use for a memory."""
+        return int(self.pointers.ctypes.data) + 8 * self._cell_of[memory]
+
+    def _collect(self, rows: Sequence[tuple]) -> None:
+        """Gives out cells: a block of its own to each call, one per memory for other rows."""
+        for kind, *operands in rows:
+            if _is_call(kind):
+                self._blocks.append(len(self._cells))
+                self._cells += operands[0]
+                if operands[1] not in self._size_at:
+                    self._size_at[operands[1]] = len(self._sizes)
+                    self._sizes += operands[1]
+                continue
+            found = [o for o in operands if isinstance(o, Memory)] if kind != BIND else []
+            found += [o.count for o in operands if isinstance(o, History)]
+            for memory in found:
+                if memory not in self._cell_of:
+                    self._cell_of[memory] = len(self._cells)
+                    self._cells.append(memory)
+
+    def _written(self, rows: Sequence[tuple], bound: Mapping[Memory, list[int]]) -> np.ndarray:
+        first: list[int] = []
+        count = 0
+        for number, (kind, *operands) in enumerate(rows):
+            first.append(count)
+            count += number in self._tested
+            count += len(bound.get(operands[0], ())) if kind == BIND else 1
+        first.append(count)
+        words: list[tuple[int, ...]] = []
+        pointers, sizes = int(self.pointers.ctypes.data), int(self.sizes.ctypes.data)
+        blocks = iter(self._blocks)
+        for number, (kind, *operands) in enumerate(rows):
+            if number in self._tested:
+                self.actions[len(words)] = Pause
+                words.append((TEST, 0, 0, 0))
+            if _is_call(kind):
+                words.append((kind, pointers + 8 * next(blocks),
+                              sizes + 8 * self._size_at[operands[1]], 0))
+            elif kind == BIND:
+                source = int(self.objects.ctypes.data) + 8 * operands[0].number
+                words += [(BIND, source, pointers + 8 * cell, 0)
+                          for cell in bound.get(operands[0], ())]
+            else:
+                if kind in (STOP, BACK, KEEP):
+                    self.actions[len(words)] = Pause if kind == BACK else operands[0]
+                words.append((kind, *self._operands(operands, first)))
+        return np.array(words, np.int64).reshape(-1, ROW_WORDS)
+
+    def _operands(self, operands: Sequence[Any], first: Sequence[int]) -> list[int]:
+        made: list[int] = []
+        for operand in operands:
+            if isinstance(operand, Memory):
+                made.append(self.cell(operand))
+            elif isinstance(operand, Label):
+                made += [0] * (1 - len(made)) + [first[operand.row]]
+            elif isinstance(operand, History):
+                made.append(operand.words.ctypes.data)
+            else:
+                made.append(operand if isinstance(operand, int) else 0)
+        return made + [0] * (ROW_WORDS - 1 - len(made))
+
+
+def _is_call(kind: int) -> bool:
+    return kind >= CODES

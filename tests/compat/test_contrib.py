@@ -1,0 +1,125 @@
+"""`tf.contrib`: layers, slim, cells, losses of sequences; names are TensorFlow 1.15's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from graphflow.contrib.layers import xavier_initializer
+
+import graphflow as tf
+from graphflow.contrib import rnn, slim
+
+
+@pytest.fixture(autouse=True)
+def graph():
+    with tf.Graph().as_default() as graph:
+        yield graph
+
+
+def names() -> list[str]:
+    return [v.op.name for v in tf.global_variables()]
+
+
+def test_variables_have_the_names_of_contrib():
+    x = tf.placeholder(tf.float32, [None, 8, 8, 1])
+    net = tf.contrib.layers.conv2d(x, 4, [3, 3], normalizer_fn=tf.contrib.layers.batch_norm)
+    net = tf.contrib.layers.conv2d_transpose(net, 2, 3, stride=2, scope="up")
+    assert net.shape.as_list() == [None, 16, 16, 2]
+    net = tf.contrib.layers.flatten(tf.contrib.layers.max_pool2d(net, 2))
+    tf.contrib.layers.fully_connected(net, 3)
+    tf.contrib.layers.fully_connected(net, 3)
+    assert names() == [
+        "Conv/weights", "Conv/BatchNorm/beta", "Conv/BatchNorm/moving_mean",
+        "Conv/BatchNorm/moving_variance", "up/weights", "up/biases",
+        "fully_connected/weights", "fully_connected/biases",
+        "fully_connected_1/weights", "fully_connected_1/biases"]
+    assert len(tf.get_collection(tf.GraphKeys.UPDATE_OPS)) == 2
+    assert len(tf.model_variables()) == 10
+
+
+def test_fully_connected_is_relu_of_the_product():
+    x = np.random.RandomState(0).normal(size=(5, 3, 4)).astype(np.float32)
+    y = tf.contrib.layers.fully_connected(
+        tf.constant(x), 2, biases_initializer=tf.constant_initializer(0.1))
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        found, weights = sess.run([y, tf.trainable_variables()[0]])
+    np.testing.assert_allclose(found, np.maximum(x @ weights + np.float32(0.1), 0), rtol=1e-5,
+                               atol=1e-6)
+
+
+def test_arg_scope_gives_defaults():
+    x = tf.placeholder(tf.float32, [None, 6])
+    with slim.arg_scope([slim.fully_connected], activation_fn=None,
+                        weights_regularizer=slim.l2_regularizer(0.5)) as scope:
+        y = slim.fully_connected(x, 2, scope="a")
+    assert y.op.type == "AddV2" or y.op.type == "Add"
+    with slim.arg_scope(scope):
+        slim.fully_connected(y, 2, activation_fn=tf.nn.tanh, scope="b")
+    slim.fully_connected(y, 2, scope="c")
+    assert len(tf.losses.get_regularization_losses()) == 2
+    with pytest.raises(ValueError, match="not decorated"), slim.arg_scope([len]):
+        pass
+
+
+def test_batch_norm_at_once_follows_the_moments():
+    x = np.random.RandomState(0).normal(3, 2, (64, 2)).astype(np.float32)
+    training = tf.placeholder(tf.bool)
+    y = tf.contrib.layers.batch_norm(tf.constant(x), decay=0.5, is_training=training,
+                                     updates_collections=None, scale=True, scope="bn")
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        out = sess.run(y, {training: True})
+        mean = sess.run(tf.global_variables("bn/moving_mean"))[0]
+    np.testing.assert_allclose(out, (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-3), rtol=1e-4,
+                               atol=1e-5)
+    np.testing.assert_allclose(mean, x.mean(0) / 2, rtol=1e-5)
+
+
+def test_initializers_have_the_stated_variance():
+    uniform = xavier_initializer(seed=1)([300, 500])
+    normal = xavier_initializer(uniform=False, seed=1)([300, 500])
+    he = tf.contrib.layers.variance_scaling_initializer(seed=1)([3, 3, 50, 200])
+    with tf.Session() as sess:
+        a, b, c = sess.run([uniform, normal, he])
+    assert a.var() == pytest.approx(1 / 400, rel=0.02)
+    assert np.abs(a).max() <= np.sqrt(3 / 400)
+    assert b.var() == pytest.approx(1 / 400, rel=0.03)
+    assert c.var() == pytest.approx(2 / 450, rel=0.03)
+    with pytest.raises(tf.errors.AttributeValueError, match="FAN_IN"):
+        tf.contrib.layers.variance_scaling_initializer(mode="FAN")
+
+
+def test_cells_and_projections():
+    x = tf.placeholder(tf.float32, [2, 5, 3])
+    cell = rnn.OutputProjectionWrapper(rnn.BasicRNNCell(7, activation=tf.nn.relu), output_size=1)
+    outputs, state = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32)
+    assert outputs.shape.as_list() == [2, 5, 1] and state.shape.as_list() == [2, 7]
+    both, forward, _ = rnn.stack_bidirectional_dynamic_rnn(
+        [rnn.LSTMBlockCell(4), rnn.GRUCell(4)], [rnn.LSTMBlockCell(4), rnn.GRUCell(4)], x,
+        dtype=tf.float32)
+    assert both.shape.as_list() == [2, 5, 8] and len(forward) == 2
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        assert sess.run(both, {x: np.ones((2, 5, 3))}).shape == (2, 5, 8)
+
+
+def test_losses_of_sequences():
+    rng = np.random.RandomState(0)
+    logits = rng.normal(size=(2, 3, 4)).astype(np.float32)
+    targets = rng.randint(0, 4, (2, 3))
+    weights = np.array([[1, 1, 0], [1, 0, 0]], np.float32)
+    shifted = np.log(np.exp(logits).sum(-1)) - np.take_along_axis(
+        logits, targets[..., None], -1)[..., 0]
+    mean = tf.contrib.seq2seq.sequence_loss(tf.constant(logits), tf.constant(targets), weights)
+    by_time = tf.contrib.seq2seq.sequence_loss(
+        tf.constant(logits), tf.constant(targets), weights, average_across_timesteps=False)
+    by_example = tf.contrib.legacy_seq2seq.sequence_loss_by_example(
+        [tf.constant(logits[:, t]) for t in range(3)],
+        [tf.constant(targets[:, t]) for t in range(3)], [weights[:, t] for t in range(3)])
+    with tf.Session() as sess:
+        a, b, c = sess.run([mean, by_time, by_example])
+    weighted = shifted * weights
+    assert a == pytest.approx(weighted.sum() / weights.sum(), rel=1e-5)
+    np.testing.assert_allclose(b, [weighted[:, 0].sum() / 2, weighted[:, 1].sum(), 0], rtol=1e-5)
+    np.testing.assert_allclose(c, weighted.sum(1) / weights.sum(1), rtol=1e-5)
