@@ -206,7 +206,10 @@ class ReferenceExecutable:
             self._bodies[program] = ReferenceExecutable(program)
         return self._bodies[program].call
 
-    def compute(self, node: Node, inputs: list[Any]) -> list[np.ndarray]:
+    def compute(self, node: Node, inputs: list[Any]) -> list[Any]:
+        """The node's results; None where an input is what a branch not taken would have saved."""
+        if any(array is None for array in inputs):
+            return [None] * len(node.outputs)
         origin = self.program.origins.get(node.serial)
         for array in inputs:
             if isinstance(array, Absent):
