@@ -284,3 +284,26 @@ def test_a_tensor_of_a_branch_has_no_value_outside(choose):
         gf.cond(choose, lambda: inner[0] + 1.0, lambda: gf.constant(1.0))
     with pytest.raises(ValueError, match="h:0.*was made inside"):
         inner[0] + gf.constant(1.0)
+
+
+def test_second_derivatives_where_the_other_branch_calls_python():
+    """What the branch not taken would have saved is absent, and so is what follows from it."""
+    x, taken = gf.placeholder(gf.float64, [2, None]), gf.placeholder(gf.bool, [])
+
+    def host(a):
+        y = gf.py_func(np.tanh, [a], gf.float64)
+        y.set_shape([2, None])
+        return y
+
+    y = gf.cond(taken, lambda: host(x) * x * x, lambda: x * x * x)
+    first = gf.gradients(y, x)[0]
+    second = gf.gradients(first, x)[0]
+    third = gf.gradients(second, x)[0]
+    value = np.array([[0.5, -1.0], [2.0, 1.5]])
+    with gf.Session() as session:
+        found = session.run([first, second, third], {x: value, taken: True})
+        for got, wanted in zip(found, (2 * np.tanh(value) * value, 2 * np.tanh(value), 0 * value)):
+            np.testing.assert_allclose(got, wanted)
+        found = session.run([first, second, third], {x: value, taken: False})
+        for got, wanted in zip(found, (3 * value**2, 6 * value, 6 + 0 * value)):
+            np.testing.assert_allclose(got, wanted)
