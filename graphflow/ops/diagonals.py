@@ -158,6 +158,8 @@ def _diag_type(c: Infer) -> list[TensorType]:
     k = _check_band(c)
     c.require_rank(0, at_least=2)
     c.require_rank(1, 1)
+    if c.shape(1).rank == 1:
+        c.require_same(c.shape(1).sizes[0], 2, f"size must hold two numbers: {c.show(1)}")
     shape = c.shape(0)
     rows, columns = _matrix_sizes(c)
     if shape.rank is None:
@@ -225,7 +227,9 @@ DIAG: OpDef = declare(
         ErrorSample((typed(dt.float32, 2, 3), np.array([3, 3])), {"k": (0, 0)}, ShapeError,
                     r"diagonals 0 to 0 must have one row each: diagonal \[2, 3\]"),
         ErrorSample((typed(dt.float32, 1, 3), np.array([4, 4])), {"k": (0, 0)}, ShapeError,
-                    r"of a matrix \[4, 4\] has 4 elements: diagonal \[1, 3\]")],
+                    r"of a matrix \[4, 4\] has 4 elements: diagonal \[1, 3\]"),
+        ErrorSample((typed(dt.float32, 1, 3), np.array([3])), {"k": (0, 0)}, ShapeError,
+                    "size must hold two numbers")],
     S=dt.INDICES)
 
 
