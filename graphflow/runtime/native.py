@@ -318,9 +318,8 @@ class NativeExecutable:
             numbers = plan.numbers
             for value, shape, dtype in plan.fresh:
                 values[value] = new_array(shape, dtype)
-            for state, new, old in plan.in_place:
-                values[old] = None
-                values[old] = values[new] = run.store.take(state)  # type: ignore[union-attr]
+            if plan.in_place:
+                _take_variables(run, plan)
             if plan.histories:
                 begin_histories(run, plan)
             plan.bind(*[id(_NOTHING if values[v] is None else values[v]) for v in plan.bound])
@@ -393,12 +392,7 @@ class NativeExecutable:
 
     def _body(self, program: Program) -> Any:
         if program not in self._bodies:
-            try:
-                self._bodies[program] = compile_program(
-                    program, self._tell, self._disabled)
-            except CannotCompile as reason:
-                self._tell(f"the body of a loop runs by the NumPy reference, because {reason}")
-                self._bodies[program] = ReferenceExecutable(program)
+            self._bodies[program] = _compiled_part(program, self._tell, self._disabled)
         return self._bodies[program].call
 
     def _array(self, run: Run, value: Value) -> Any:
@@ -425,6 +419,17 @@ class NativeExecutable:
             if isinstance(array, np.ndarray) and found.shape.rank == array.ndim:
                 learn_numbers(numbers, found, array.shape)
         return concrete(value.shape.sizes, numbers)
+
+
+def _take_variables(run: Run, plan: Plan) -> None:
+    """The arrays of the variables that a plan changes in place, held by nobody else."""
+    for _, _, old in plan.in_place:
+        run.values[old] = None
+    assert run.store is not None  # bodies change no variables
+    arrays = run.store.lend([key for key, _, _ in plan.in_place], range(len(plan.in_place)))
+    assert arrays is not None  # the run has read them, and it alone is writing
+    for (_, new, old), array in zip(plan.in_place, arrays):
+        run.values[old] = run.values[new] = array
 
 
 _NOTHING = np.zeros(1)

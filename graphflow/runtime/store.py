@@ -15,7 +15,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-_OWN_REFERENCES = 3  # to an array that only the store holds: in its dict, a local, an argument
+# To an array that only the store holds: in its dict, a list, a local variable, an argument.
+_OWN_REFERENCES = 4
 
 
 class VariableStore:
@@ -37,14 +38,15 @@ class VariableStore:
                 self.give_back()
 
     def give_back(self) -> None:
-        """Ends what `take` began, where the run that writes has changed nothing after all."""
+        """Ends what `lend` began, where the run that writes has changed nothing after all."""
         with self._lock:
             self._taken.clear()
 
     def lend(self, keys: Sequence[str], taken: Collection[int]) -> list[np.ndarray] | None:
         """The values of `keys`; None if one has none, or is being changed by another run.
 
-        taken: the positions of those to be changed in place, as by `take`.
+        taken: the positions of those that the run that is writing changes in place and commits;
+          a copy, where somebody else holds the array.
         """
         with self._lock:
             if not self._taken.isdisjoint(keys):
@@ -57,23 +59,11 @@ class VariableStore:
                 arrays.append(array)
             for position in taken:
                 array = arrays[position]
-                if sys.getrefcount(array) > _OWN_REFERENCES + 1 or not array.flags.writeable:
+                if sys.getrefcount(array) > _OWN_REFERENCES or not array.flags.writeable:
                     arrays[position] = array.copy()
                 else:
                     self._taken.add(keys[position])
             return arrays
-
-    def take(self, key: str) -> np.ndarray:
-        """The value of a key, to be changed in place by the run that is writing, and committed.
-
-        A copy, if somebody else holds the array.
-        """
-        with self._lock:
-            array = self._values[key]
-            if sys.getrefcount(array) > _OWN_REFERENCES or not array.flags.writeable:
-                return array.copy()
-            self._taken.add(key)
-            return array
 
     def read(self, initials: Mapping[str, str | None]) -> dict[str, np.ndarray | None]:
         """The values of these keys as they stood at one moment; None where there is none.
