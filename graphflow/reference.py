@@ -41,7 +41,9 @@ class Store(Protocol):
 
     def commit(self, items: Iterable[tuple[str, np.ndarray]]) -> None: ...
 
-    def writing(self) -> AbstractContextManager[None]: ...
+    def writing(
+        self, keys: Collection[str] | None = None
+    ) -> AbstractContextManager[None]: ...
 
     def lend(
         self, keys: Sequence[str], taken: Collection[int]
@@ -82,6 +84,7 @@ class ReferenceExecutable:
       in_python: True: its nodes run in Python, and may ask for the session's state.
     """
 
+    direct = False
     in_python = True
 
     def complaints(self) -> list[str]:
@@ -122,7 +125,7 @@ class ReferenceExecutable:
         """The outputs; commits the writes. Output arrays belong to the caller."""
         if not self.program.writes:
             return self._outputs(*self._run_with_store(feeds, store))
-        with store.writing():
+        with store.writing(self.program.writes):
             slots, lent = self._run_with_store(feeds, store)
             outputs = self._outputs(slots, lent)
             borrowed = {id(a) for a in (*outputs, *feeds)}

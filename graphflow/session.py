@@ -33,7 +33,7 @@ from graphflow.runtime.bind import (
     resolve_feed_key,
     symbol_sizes,
 )
-from graphflow.runtime.calls import PreparedCall, call_key
+from graphflow.runtime.calls import MISS, PreparedCall, call_key
 from graphflow.runtime.config import ConfigProto
 from graphflow.runtime.executables import Executable, make_executable
 from graphflow.runtime.fetch import FetchPlan
@@ -42,6 +42,7 @@ from graphflow.tensor import Operation, Tensor
 
 if TYPE_CHECKING:
     from graphflow.codegen.memory_report import MemoryReport
+    from graphflow.runtime.entries import Entry
     from graphflow.runtime.explain import Explanation
 
 GROWING_RUNS = 10
@@ -89,6 +90,8 @@ class BaseSession:
         self._version = self._graph.version
         self._growing = 0
         self._calls: dict[Any, PreparedCall] = {}
+        self._entry: Entry | None = None
+        self._enter: Callable[..., Any] | None = None
 
     # ---- properties -------------------------------------------------------------------------
 
@@ -125,17 +128,25 @@ class BaseSession:
         after all updates. If anything fails, no variable has changed.
         Raises FetchError, FeedError, ClosedSessionError; `errors.OpError`s of operations.
         """
-        self._check_open()
         if self._graph.version != self._version or self._growing:
             self._watch_growth()
+        elif self._enter is not None:
+            found = self._enter(fetches, feed_dict)
+            if found is not MISS:
+                return found
+        self._check_open()
         key = call_key(fetches, feed_dict)
         call = self._calls.get(key)
         if call is not None:
-            return self._call(call, list(feed_dict.values()) if feed_dict else [])
+            values = list(feed_dict.values()) if feed_dict else []
+            return self._call(call, values)
         feeds = bind_feeds(self._graph, feed_dict)
-        call = PreparedCall(FetchPlan(self._graph, fetches), list(feeds))
+        plan = FetchPlan(self._graph, fetches)
+        call = PreparedCall(plan, list(feeds), plan.form(fetches), list(feed_dict or ()))
         if key is not None and len(feeds) == len(key[1]):
             self._calls[key] = call
+        else:
+            call.form = None
         return self._call(call, list(feeds.values()))
 
     def make_callable(
@@ -144,9 +155,14 @@ class BaseSession:
         """A function of the values of `feed_list` (in order) that computes `fetches`."""
         self._check_open()
         keys = [resolve_feed_key(self._graph, k) for k in feed_list or ()]
-        prepared = PreparedCall(FetchPlan(self._graph, fetches), keys)
+        plan = FetchPlan(self._graph, fetches)
+        prepared = PreparedCall(plan, keys, plan.form(fetches), positional=True)
 
         def call(*values: Any, **options: Any) -> Any:
+            if prepared.entry is not None and not options:
+                found = prepared.entry.call(*values)
+                if found is not MISS:
+                    return found
             self._check_open()
             if options and not accept_options:
                 raise TypeError(f"make_callable: unexpected arguments {sorted(options)}.")
@@ -170,7 +186,23 @@ class BaseSession:
         except OpError as error:
             self._attach_operation(error)
             raise
+        if executable.direct and call.form is not None:
+            self._note(call, executable, arrays)
         return call.plan.rebuild([a[()] if a.ndim == 0 else a for a in outputs])
+
+    def _note(self, call: PreparedCall, executable: Executable, arrays: list[np.ndarray]) -> None:
+        """Lets the native entry have calls that come again."""
+        from graphflow.runtime.entries import Entry, layouts_hold
+
+        if not layouts_hold():
+            call.form = None
+        elif call.positional:
+            call.entry = call.entry or Entry(self._store, positional=True)
+            call.entry.note(call, executable, arrays)
+        else:
+            self._entry = self._entry or Entry(self._store, positional=False)
+            self._enter = self._entry.call
+            self._entry.note(call, executable, arrays)
 
     def _attach_operation(self, error: OpError) -> None:
         origin = error.op
@@ -297,6 +329,8 @@ class BaseSession:
     def close(self) -> None:
         """Ends the session; its variables are forgotten."""
         self._closed = True
+        self._store.open[0] = 0
+        self._host_state.close()
         self._variants.clear()
         self._calls.clear()
         self._store.clear()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 from weakref import WeakKeyDictionary
 
 
@@ -21,11 +22,29 @@ class CallCount:
 
 
 class HostState:
-    """Counters of host steps. Safe for several threads."""
+    """Counters, queues, readers and tables of host steps. Safe for several threads."""
 
     def __init__(self) -> None:
         self._counters: WeakKeyDictionary[CallCount, Iterator[int]] = WeakKeyDictionary()
-        self._lock = threading.Lock()
+        self._kept: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        self._lock = threading.RLock()
+
+    def kept(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What stands under `key` (by identity), made by `make` at first use."""
+        with self._lock:
+            found = self._kept.get(key)
+            if found is None:
+                found = self._kept[key] = make()
+            return found
+
+    def close(self) -> None:
+        """Wakes whoever waits in something that is kept: the session ends."""
+        with self._lock:
+            kept = list(self._kept.values())
+        for one in kept:
+            cancel = getattr(one, "cancel", None)
+            if cancel is not None:
+                cancel()
 
     def count(self, counter: CallCount) -> int:
         """How often this was called with `counter` before."""

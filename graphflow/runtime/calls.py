@@ -7,16 +7,20 @@ the executable by the shapes alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphflow.runtime.bind import bind_value
 from graphflow.runtime.executables import Executable
-from graphflow.runtime.fetch import FetchPlan
+from graphflow.runtime.fetch import FetchPlan, FlatForm
 from graphflow.tensor import Operation, Tensor
 
+if TYPE_CHECKING:
+    from graphflow.runtime.entries import Entry
+
 KEPT_SHAPES = 256
+MISS: Any = object()     # the native entry's answer if a call is not as it was before
 _ELEMENTS = (Tensor, Operation, str)
 
 
@@ -26,12 +30,22 @@ class PreparedCall:
     Attributes:
       plan: the fetches.
       keys: what is fed.
+      form: of the fetches, if the native entry can take such calls.
+      fed: the keys as they stand in a feed_dict.
+      positional: whether calls bring values only.
+      entry: the native entry of positional calls, once there is one.
     """
 
-    __slots__ = ("_dtypes", "_found", "keys", "operations", "plan", "tensors")
+    __slots__ = ("_dtypes", "_found", "entry", "fed", "form", "keys", "operations", "plan",
+                 "positional", "tensors")
 
-    def __init__(self, plan: FetchPlan, keys: Sequence[Tensor]) -> None:
+    def __init__(
+        self, plan: FetchPlan, keys: Sequence[Tensor], form: FlatForm | None = None,
+        fed: Sequence[Any] = (), positional: bool = False,
+    ) -> None:
         self.plan, self.keys = plan, list(keys)
+        self.form, self.fed, self.positional = form, fed, positional
+        self.entry: Entry | None = None
         self.tensors, self.operations = plan.tensors, plan.operations
         self._dtypes = [None if k.dtype.is_string else k.dtype.numpy for k in self.keys]
         self._found: dict[tuple, Executable] = {}

@@ -35,6 +35,10 @@ class Recipe:
     outputs: tuple[int, ...]
     commits: tuple[tuple[str, int], ...]
 
+    def fresh_commits(self, first: int) -> tuple[tuple[str, int], ...]:
+        """The commits of arrays that are made for each run; `first`: the position of these."""
+        return tuple((key, place) for key, place in self.commits if place >= first)
+
 
 def is_direct(program: Program, schedule: Schedule, stages: Sequence[Stage]) -> bool:
     """True if nothing but kernels and native regions stands between the feeds and the results."""

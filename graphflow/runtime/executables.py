@@ -17,9 +17,11 @@ class Executable(Protocol):
     """A Program made ready to run.
 
     Attributes:
+      direct: whether it is one native call, with a `direct_plan`.
       in_python: whether something of it runs in Python, which may ask for the session's state.
     """
 
+    direct: bool
     in_python: bool
 
     def run(self, feeds: Sequence[np.ndarray], store: Store) -> list[np.ndarray]: ...

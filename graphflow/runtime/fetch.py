@@ -21,6 +21,11 @@ class IndexedSlicesValue(NamedTuple):
     dense_shape: Any
 
 
+# list, tuple or None for a single fetch; and the fetches, each with its number among the
+# tensors, or -1 for an operation.
+FlatForm = tuple[type | None, list[tuple[Any, int]]]
+
+
 class FetchPlan:
     """The flat form of a nest of fetches.
 
@@ -42,6 +47,18 @@ class FetchPlan:
     def rebuild(self, values: list[Any]) -> Any:
         """The nest, with values in place of tensors and None in place of operations."""
         return self._rebuild(values)
+
+    def form(self, fetches: Any) -> FlatForm | None:
+        """The form of fetches that are one element, or a list or tuple of elements."""
+        kind = type(fetches) if type(fetches) is list or type(fetches) is tuple else None
+        picks = []
+        for fetch in fetches if kind else (fetches,):
+            try:
+                element = self._graph.as_graph_element(fetch)
+            except GraphflowError:
+                return None
+            picks.append((fetch, self._numbers.get(element, -1)))
+        return kind, picks
 
     def _plan(self, fetch: Any) -> Callable[[list[Any]], Any]:
         if fetch is None:

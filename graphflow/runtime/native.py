@@ -125,10 +125,10 @@ class NativeExecutable:
         self._reference = ReferenceExecutable(self.program)
         self._bodies: dict[Program, Any] = {}
         self._dispatch = dispatcher()
-        self._direct = is_direct(self.program, self.schedule, self.stages)
+        self.direct = is_direct(self.program, self.schedule, self.stages)
         self._state_keys = list(self.program.reads)
         self._measured_at = [self.program.inputs.index(v) for v in self.stages[0].measured
-                             ] if self._direct else []
+                             ] if self.direct else []
         self.in_python = any(isinstance(s, HostStep) for s in self.schedule.steps)
         for complaint in self.complaints():
             tell(complaint)
@@ -189,8 +189,22 @@ class NativeExecutable:
         """The outputs; commits the writes. See `ReferenceExecutable.run`."""
         if not self.program.writes:
             return self._run(feeds, store)
-        with store.writing():
+        with store.writing(self.program.writes):
             return self._run(feeds, store)
+
+    def direct_plan(self, feeds: Sequence[np.ndarray]) -> tuple[Plan, Recipe, list[str]] | None:
+        """A plan for feeds of these sizes that is the caller's own, with the variables it reads.
+
+        None if such runs are not direct.
+        """
+        if not self.direct:
+            return None
+        try:
+            plan = self._plan(self.stages[0], {}, [feeds[k].shape for k in self._measured_at])
+        except (_Refused, MemoryError):
+            return None
+        recipe = recipe_of(self.program, self.schedule, plan, self._claims)
+        return None if recipe is None else (plan, recipe, self._state_keys)
 
     def _run_directly(
         self, feeds: Sequence[np.ndarray], store: Store
@@ -232,7 +246,7 @@ class NativeExecutable:
         return [arrays[k] for k in recipe.outputs]
 
     def _run(self, feeds: Sequence[np.ndarray], store: Store) -> list[np.ndarray]:
-        if self._direct:
+        if self.direct:
             outputs = self._run_directly(feeds, store)
             if outputs is not None:
                 return outputs

@@ -57,6 +57,8 @@ class Plan:
       arena: bytes.
       keep: what the tables point into.
       recipe: the arrays of a direct run, once it has been looked for.
+      cost: roughly the bytes that a run touches, loops left out.
+      loops: whether it holds loops.
     """
 
     state: Any
@@ -76,6 +78,8 @@ class Plan:
     arena: np.ndarray
     keep: list[Any]
     recipe: Any = None
+    cost: int = 0
+    loops: bool = False
 
     def view(self, value: Value) -> np.ndarray:
         """The array of a value that lies in the arena."""
@@ -473,7 +477,8 @@ class Planner:
             {v: (m.offset, top.shape(v)) for v, m in top.memory.items()
              if m.number is None and v in stage.written},
             renamed, self.histories, numbers, memoryview(self.status), arena,  # type: ignore[arg-type]
-            [tables, state, *self.keep])
+            [tables, state, *self.keep], cost=self.costs[0],
+            loops=any(row[0] == BACK for row in self.rows))
 
 
 def new_arena(size: int) -> np.ndarray:

@@ -77,6 +77,7 @@ class SpecialisedExecutable:
       make: compiles a Program.
     """
 
+    direct = False
     in_python = True
 
     def __init__(
@@ -103,7 +104,7 @@ class SpecialisedExecutable:
         """The outputs; commits the writes. See `ReferenceExecutable.run`."""
         if not self.program.writes:
             return self._run(feeds, store)
-        with store.writing():
+        with store.writing(self.program.writes):
             return self._run(feeds, store)
 
     def _run(self, feeds: Sequence[np.ndarray], store: Store) -> list[np.ndarray]:
