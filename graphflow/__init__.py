@@ -5,30 +5,22 @@ placeholders, variables and ops, differentiate it with `gradients` or an optimiz
 `Session`. The public names are TensorFlow 1.15's.
 """
 
+from typing import TYPE_CHECKING
+
 from graphflow import (
     bitwise,
     compat,
-    data,
     debugging,
     dtypes,
     errors,
-    image,
     initializers,
     io,
-    layers,
     linalg,
     logging,
-    losses,
     manip,
     math,
-    metrics,
     nn,
-    random,
     regularizers,
-    sparse,
-    strings,
-    test,
-    train,
 )
 from graphflow.compat import (
     disable_eager_execution,
@@ -38,6 +30,7 @@ from graphflow.compat import (
 )
 from graphflow.conversion import register_tensor_conversion_function
 from graphflow.custom_gradient import RegisterGradient, custom_gradient, identity_n
+from graphflow.custom_ops import numba_op, register_op
 from graphflow.defaults import get_default_session
 from graphflow.dims import Dimension
 from graphflow.dtypes import (
@@ -63,6 +56,7 @@ from graphflow.dtypes import (
 )
 from graphflow.dtypes import bool_ as bool
 from graphflow.errors import GraphflowError, GraphflowWarning
+from graphflow.export import export, load
 from graphflow.gradients import AggregationMethod, UnconnectedGradients, gradients, hessians
 from graphflow.graph import Graph, get_default_graph, reset_default_graph
 from graphflow.indexed_slices import IndexedSlices
@@ -168,6 +162,13 @@ from graphflow.ops.counting import (
     histogram_fixed_width_bins,
 )
 from graphflow.ops.cumulative import cumprod, cumsum
+from graphflow.ops.data_queues import (
+    FIFOQueue,
+    PaddingFIFOQueue,
+    PriorityQueue,
+    QueueBase,
+    RandomShuffleQueue,
+)
 from graphflow.ops.division import (
     div,
     div_no_nan,
@@ -209,12 +210,20 @@ from graphflow.ops.elementary import (
     tan,
     tanh,
 )
+from graphflow.ops.example_features import (
+    FixedLenFeature,
+    FixedLenSequenceFeature,
+    SparseFeature,
+    VarLenFeature,
+)
+from graphflow.ops.example_parsing import parse_example, parse_single_example
 from graphflow.ops.files import (
     matching_files,
     read_file,
     write_file,
 )
 from graphflow.ops.filling import fill, ones, ones_like, zeros, zeros_like
+from graphflow.ops.fourier import fft, fft2d, fft3d, ifft, ifft2d, ifft3d
 from graphflow.ops.functional_loops import foldl, foldr, map_fn, scan
 from graphflow.ops.gathering import batch_gather, gather, gather_nd
 from graphflow.ops.graph_functions import (
@@ -288,6 +297,7 @@ from graphflow.ops.linear_systems import (
     matrix_solve_ls,
     matrix_triangular_solve,
 )
+from graphflow.ops.lookup_tables import initialize_all_tables, tables_initializer
 from graphflow.ops.masking import boolean_mask
 from graphflow.ops.matmul import matmul, tensordot
 from graphflow.ops.matrix_decompositions import (
@@ -321,6 +331,14 @@ from graphflow.ops.random_rejection import (
 )
 from graphflow.ops.ranges import linspace, range
 from graphflow.ops.ranges import linspace as lin_space
+from graphflow.ops.readers import (
+    FixedLengthRecordReader,
+    IdentityReader,
+    ReaderBase,
+    TextLineReader,
+    TFRecordReader,
+    WholeFileReader,
+)
 from graphflow.ops.reduction import (
     count_nonzero,
     reduce_all,
@@ -458,6 +476,11 @@ from graphflow.ops.static_facts import (
     is_tensor,
 )
 from graphflow.ops.statistics import reduce_logsumexp
+from graphflow.ops.string_hashing import (
+    string_to_hash_bucket,
+    string_to_hash_bucket_fast,
+    string_to_hash_bucket_strong,
+)
 from graphflow.ops.string_parsing import as_string, decode_csv, decode_raw, string_to_number
 from graphflow.ops.string_splitting import string_split
 from graphflow.ops.strings import reduce_join, regex_replace, string_join, string_strip, substr
@@ -520,18 +543,28 @@ from graphflow.sparse_tensor import (
     SparseTensorValue,
 )
 from graphflow.tensor import Operation, Tensor
+from graphflow.version import __version__ as __version__
+from graphflow.viz import viz
 
-__version__ = "0.1.0"
 newaxis = None
 
 __all__ = [
     "AUTO_REUSE", "AggregationMethod", "Assert", "ConfigProto", "DType", "Dimension",
-    "GPUOptions", "Graph", "GraphKeys", "GraphOptions", "GraphflowError", "GraphflowWarning",
-    "IndexedSlices", "IndexedSlicesValue", "InteractiveSession", "Operation",
-    "OptimizerOptions", "Options", "Print", "RegisterGradient", "RunMetadata", "RunOptions",
-    "Session", "SparseTensor", "SparseTensorValue", "Tensor", "TensorArray", "TensorShape",
-    "UnconnectedGradients", "Variable", "VariableAggregation", "VariableScope",
-    "VariableSynchronization", "VariableV1", "abs", "accumulate_n", "acos", "acosh", "add",
+    "FIFOQueue", "FixedLenFeature", "FixedLenSequenceFeature", "FixedLengthRecordReader",
+    "GPUOptions", "Graph", "GraphDef", "GraphKeys", "GraphOptions", "GraphflowError",
+    "GraphflowWarning",
+    "IdentityReader", "IndexedSlices", "IndexedSlicesValue", "InteractiveSession", "NodeDef",
+    "Operation",
+    "LoadLimits", "LoadedGraph", "LoadedSignature", "MetaGraphDef", "OptimizerOptions", "Options",
+    "PaddingFIFOQueue", "Print", "PriorityQueue", "QueueBase",
+    "RandomShuffleQueue", "ReaderBase", "RegisterGradient", "RunMetadata", "RunOptions",
+    "Session", "Signature", "SparseFeature", "SparseTensor", "SparseTensorValue",
+    "TFRecordReader", "Tensor",
+    "TensorArray", "TensorShape",
+    "TextLineReader", "UnconnectedGradients", "VarLenFeature", "Variable", "VariableAggregation",
+    "VariableScope",
+    "VariableSynchronization", "VariableV1", "WholeFileReader", "abs", "accumulate_n", "acos",
+    "acosh", "add",
     "add_check_numerics_ops", "add_n", "add_to_collection", "add_to_collections",
     "all_variables", "angle", "approximate_equal", "arg_max", "arg_min", "argmax", "argmin",
     "argsort", "as_dtype", "as_string", "asin", "asinh", "assert_equal", "assert_greater",
@@ -555,20 +588,25 @@ __all__ = [
     "div", "div_no_nan", "divide", "double", "dtypes", "dynamic_partition", "dynamic_stitch",
     "edit_distance", "einsum", "enable_eager_execution", "ensure_shape", "equal", "erf",
     "erfc", "errors", "executing_eagerly", "exp", "expand_dims", "expm1",
-    "extract_image_patches", "extract_volume_patches", "eye", "fill", "float16", "float32",
+    "export",
+    "extract_image_patches", "extract_volume_patches", "eye", "fft", "fft2d", "fft3d", "fill",
+    "float16", "float32",
     "float64", "floor", "floor_div", "floordiv", "floormod", "foldl", "foldr", "gather",
     "gather_nd", "get_collection", "get_collection_ref", "get_default_graph",
     "get_default_session", "get_local_variable", "get_seed", "get_static_value",
     "get_variable", "get_variable_scope", "global_norm", "global_variables",
     "global_variables_initializer", "glorot_normal_initializer", "glorot_uniform_initializer",
-    "gradients", "greater", "greater_equal", "group", "guarantee_const", "half", "hessians",
+    "gradients", "graph_util", "greater", "greater_equal", "group", "guarantee_const", "half",
+    "hessians",
     "histogram_fixed_width", "histogram_fixed_width_bins", "identity", "identity_n", "igamma",
-    "igammac", "imag", "image", "init_scope", "initialize_all_variables",
+    "ifft", "ifft2d", "ifft3d", "igammac", "imag", "image", "import_graph_def", "init_scope",
+    "initialize_all_tables",
+    "initialize_all_variables",
     "initialize_local_variables", "initialize_variables", "initializers", "int16", "int32",
     "int64", "int8", "invert_permutation", "io", "is_finite", "is_inf", "is_nan",
     "is_non_decreasing", "is_numeric_tensor", "is_strictly_increasing", "is_tensor",
     "is_variable", "is_variable_initialized", "keras", "layers", "lbeta", "less", "less_equal",
-    "lgamma", "lin_space", "linalg", "linspace", "local_variables",
+    "lgamma", "lin_space", "linalg", "linspace", "load", "local_variables",
     "local_variables_initializer", "log", "log1p", "log_sigmoid", "logging", "logical_and",
     "logical_not", "logical_or", "logical_xor", "losses", "make_template", "manip", "map_fn",
     "matching_files",
@@ -577,22 +615,26 @@ __all__ = [
     "matrix_transpose", "matrix_triangular_solve", "maximum", "meshgrid", "metrics", "minimum",
     "mod", "model_variables", "moving_average_variables", "multinomial", "multiply",
     "name_scope", "negative", "newaxis", "nn", "no_op", "no_regularizer", "norm", "not_equal",
-    "numpy_function", "one_hot", "ones", "ones_initializer", "ones_like", "op_scope",
-    "orthogonal_initializer", "pad", "parallel_stack", "placeholder",
+    "numba_op", "numpy_function", "one_hot", "ones", "ones_initializer", "ones_like", "op_scope",
+    "orthogonal_initializer", "pad", "parallel_stack", "parse_example", "parse_single_example",
+    "placeholder",
     "placeholder_with_default", "polygamma", "pow", "print", "py_func", "qr", "random",
     "random_crop", "random_gamma", "random_normal", "random_normal_initializer",
     "random_poisson", "random_shuffle", "random_uniform", "random_uniform_initializer",
     "range", "rank", "read_file", "real", "realdiv", "reciprocal", "reduce_all", "reduce_any",
     "reduce_join", "reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min",
-    "reduce_prod", "reduce_sum", "regex_replace", "register_tensor_conversion_function",
-    "regularizers", "repeat", "report_uninitialized_variables",
+    "reduce_prod", "reduce_sum", "regex_replace", "register_op",
+    "register_tensor_conversion_function", "regularizers", "repeat",
+    "report_uninitialized_variables",
     "required_space_to_batch_paddings", "reset_default_graph", "reshape", "reverse",
     "reverse_sequence", "reverse_v2", "rint", "roll", "round", "rsqrt", "saturate_cast",
-    "scalar_mul", "scan", "scatter_add", "scatter_div", "scatter_max", "scatter_min",
+    "saved_model", "scalar_mul", "scan", "scatter_add", "scatter_div", "scatter_max",
+    "scatter_min",
     "scatter_mul", "scatter_nd", "scatter_nd_add", "scatter_nd_sub", "scatter_nd_update",
     "scatter_sub", "scatter_update", "searchsorted", "segment_max", "segment_mean",
     "segment_min", "segment_prod", "segment_sum", "self_adjoint_eig", "self_adjoint_eigvals",
     "sequence_mask", "set_random_seed", "setdiff1d", "shape", "shape_n", "sigmoid", "sign",
+    "signal",
     "sin", "sinh", "size", "slice", "sort", "space_to_batch", "space_to_batch_nd",
     "space_to_depth", "sparse", "sparse_add", "sparse_concat", "sparse_fill_empty_rows",
     "sparse_mask", "sparse_matmul", "sparse_maximum", "sparse_merge", "sparse_minimum",
@@ -601,9 +643,12 @@ __all__ = [
     "sparse_retain", "sparse_segment_mean", "sparse_segment_sqrt_n", "sparse_segment_sum",
     "sparse_slice", "sparse_softmax", "sparse_split", "sparse_tensor_dense_matmul",
     "sparse_tensor_to_dense", "sparse_to_dense", "sparse_to_indicator", "sparse_transpose",
-    "split", "sqrt", "square", "squared_difference", "squeeze", "stack", "stop_gradient",
+    "spectral", "split", "sqrt", "square", "squared_difference", "squeeze", "stack",
+    "stop_gradient",
     "strided_slice", "string", "string_join", "string_split", "string_strip",
-    "string_to_number", "strings", "substr", "subtract", "summary", "svd", "switch_case", "tan",
+    "string_to_hash_bucket", "string_to_hash_bucket_fast", "string_to_hash_bucket_strong",
+    "string_to_number", "strings", "substr", "subtract", "summary", "svd", "switch_case",
+    "tables_initializer", "tan",
     "tanh",
     "tensor_scatter_add", "tensor_scatter_nd_add", "tensor_scatter_nd_max",
     "tensor_scatter_nd_min", "tensor_scatter_nd_sub", "tensor_scatter_nd_update",
@@ -615,13 +660,47 @@ __all__ = [
     "unravel_index", "unsorted_segment_max", "unsorted_segment_mean", "unsorted_segment_min",
     "unsorted_segment_prod", "unsorted_segment_sqrt_n", "unsorted_segment_sum", "unstack",
     "variable_op_scope", "variable_scope", "variables_initializer",
-    "variance_scaling_initializer", "verify_tensor_all_finite", "where", "where_v2",
+    "variance_scaling_initializer", "verify_tensor_all_finite", "viz", "where", "where_v2",
     "while_loop", "write_file", "zeros", "zeros_initializer", "zeros_like", "zeta",
 ]
 
 
+if TYPE_CHECKING:
+    from graphflow import (
+        data,
+        graph_util,
+        image,
+        layers,
+        losses,
+        metrics,
+        random,
+        saved_model,
+        sparse,
+        strings,
+        test,
+        train,
+    )
+    from graphflow.export.graph_def import GraphDef, NodeDef, import_graph_def
+    from graphflow.export.limits import LoadLimits
+    from graphflow.export.reader import LoadedGraph
+    from graphflow.export.signatures import LoadedSignature, Signature
+    from graphflow.train.meta_graph import MetaGraphDef
+
 # Modules that are loaded when they are first used.
-_LAZY = ("app", "contrib", "distributions", "flags", "gfile", "keras", "summary")
+_LAZY = (
+    "app", "contrib", "data", "distributions", "estimator", "feature_column", "flags", "gfile",
+    "image", "keras", "layers", "lookup", "losses", "metrics", "python_io", "random", "signal",
+    "sparse", "spectral", "strings", "summary", "test", "train",
+)
+
+# Names of rooms that are loaded when they are first used.
+_LAZY_NAMES = {
+    "GraphDef": "export.graph_def", "LoadLimits": "export.limits",
+    "LoadedGraph": "export.reader", "LoadedSignature": "export.signatures",
+    "MetaGraphDef": "train.meta_graph", "NodeDef": "export.graph_def",
+    "Signature": "export.signatures", "graph_util": "graph_util",
+    "import_graph_def": "export.graph_def", "saved_model": "saved_model",
+}
 
 
 def __getattr__(name: str) -> object:
@@ -630,6 +709,9 @@ def __getattr__(name: str) -> object:
 
     if name in _LAZY:
         return importlib.import_module(f"graphflow.{name}")
+    if name in _LAZY_NAMES:
+        module = importlib.import_module(f"graphflow.{_LAZY_NAMES[name]}")
+        return getattr(module, name, module)
     if not name.startswith("_"):
         old_names = importlib.import_module("graphflow.compat.tf1.old_names")
         if name in old_names.__all__:

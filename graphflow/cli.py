@@ -113,6 +113,34 @@ def _story(settings: Any, data: Any, report: Any) -> str:
         f"The checkpoint is {report.checkpoint}; `graphflow demo --resume` goes on from it."))
 
 
+@main.command()
+@click.argument("target")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=None, metavar="FILE",
+              help="A name in .html, .svg, .png or .dot; TARGET's own name in .html by default.")
+@click.option("--view", default=None, metavar="NAME",
+              help="The view in .svg, .png and .dot: graph, passes, kernels or memory.")
+@click.option("--expand", default=None, metavar="DEPTH|all",
+              help="How many levels of groups are open at first.")
+@click.option("--no-fold", is_flag=True, help="Draw repeated blocks one by one.")
+def viz(target: str, output: Path | None, view: str | None, expand: str | None,
+        no_fold: bool) -> None:
+    """Draw a graph: model.gflow, module:function, or a checkpoint.
+
+    \b
+    Examples:
+      graphflow viz model.gflow
+      graphflow viz train:build -o graph.svg
+      graphflow viz graphflow-demo -o weights.html
+    """
+    from graphflow.viz.command import draw
+
+    depth = int(expand) if expand is not None and expand.isdigit() else expand
+    try:
+        click.echo(str(draw(target, output, view=view, expand=depth, fold=not no_fold)))
+    except GraphflowError as error:
+        raise click.ClickException(str(error)) from None
+
+
 @main.group()
 def cache() -> None:
     """The kernels that are kept on disk, so that a new process need not compile them."""

@@ -78,6 +78,14 @@ class DatasetError(GraphflowError, ValueError):
     """A data file is missing, damaged, or not what it should be."""
 
 
+class ExportError(GraphflowError, ValueError):
+    """A graph holds something that cannot be written to a file (a Python function …)."""
+
+
+class LoadError(GraphflowError, ValueError):
+    """A file is damaged, or says something that a file may not say."""
+
+
 class OpError(GraphflowError):
     """A run-time error of one operation, in the form of `tf.errors.OpError`.
 

@@ -170,6 +170,8 @@ class _Translator:
         initial = None
         if "seeded" in attrs:
             initial = "zero" if attrs["seeded"] else "random"
+        elif "zeros" in attrs:
+            initial = f"{attrs['zeros']} zeros"
         self._types[key] = (TensorType(handle.dtype, handle.shape), initial)
         if handle.op.type != "Capture":
             self._owners[key] = _origin(handle.op)

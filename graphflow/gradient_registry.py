@@ -80,6 +80,11 @@ class NamedRule:
     def __init__(self, name: str) -> None:
         self._name = name
 
+    @property
+    def name(self) -> str:
+        """The name of the rule."""
+        return self._name
+
     def __call__(self, op: Any, *grads: Any) -> Any:
         """The gradients of the inputs. Raises GradientError (a LookupError) for unknown names."""
         if self._name in _rules:

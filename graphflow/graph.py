@@ -171,6 +171,13 @@ class Graph(GraphScopes, Builder):
         """From here on, fetching the operation or one of its outputs is a FetchError."""
         self._unfetchable.add(op)
 
+    def as_graph_def(self, from_version: Any = None, add_shapes: bool = False) -> Any:
+        """The operations as a value, for `import_graph_def`. Raises ExportError for `py_func`.
+
+        `from_version` and `add_shapes` are accepted for TensorFlow's sake.
+        """
+        return builder.F.graph_def_of(self)
+
     # ---- building ---------------------------------------------------------------------------
 
     def as_default(self) -> Any:

@@ -282,15 +282,26 @@ class Host:
       effect: True if it must run exactly once per execution, in order (prints, asserts,
         stateful `py_func`); False if it may be shared, folded and dropped.
       passes: True if output 0 is input 0 (a print): differentiation skips the effect.
+      reaches_out: True if it opens files or calls functions of the user's: an exported file never
+        holds such an op.
+      waits: True if it may wait for another run of the session: no variable is taken meanwhile.
     """
 
     effect: bool = True
     passes: bool = False
+    reaches_out: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A value that comes from outside the computation: constant, feed, argument, handle."""
+    """A value that comes from outside the computation: constant, feed, argument, handle.
+
+    Attributes:
+      of_programs: True for the leaves that freezing makes; a Graph never holds them.
+    """
+
+    of_programs: bool = False
 
 
 Lowering = Union[

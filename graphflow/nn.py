@@ -1,5 +1,7 @@
 """`tf.nn`: neural-network operations."""
 
+from typing import TYPE_CHECKING
+
 from graphflow.ops.activation import (
     crelu,
     elu,
@@ -67,6 +69,7 @@ from graphflow.ops.layer_normalization import (
     instance_normalization,
     layer_normalization,
 )
+from graphflow.ops.learned_unigram import learned_unigram_candidate_sampler
 from graphflow.ops.local_response import local_response_normalization
 from graphflow.ops.local_response import local_response_normalization as lrn
 from graphflow.ops.morphology import dilation2d, erosion2d
@@ -94,14 +97,16 @@ from graphflow.ops.sparse_lookup import embedding_lookup_sparse, safe_embedding_
 from graphflow.ops.statistics import moments, weighted_moments
 from graphflow.ops.sufficient_statistics import normalize_moments, sufficient_statistics
 from graphflow.ops.top_k import top_k
-from graphflow.recurrent import (
-    bidirectional_dynamic_rnn,
-    dynamic_rnn,
-    raw_rnn,
-    rnn_cell,
-    static_bidirectional_rnn,
-    static_rnn,
-)
+
+if TYPE_CHECKING:
+    from graphflow.recurrent import (
+        bidirectional_dynamic_rnn,
+        dynamic_rnn,
+        raw_rnn,
+        rnn_cell,
+        static_bidirectional_rnn,
+        static_rnn,
+    )
 
 __all__ = [
     "all_candidate_sampler", "atrous_conv2d", "atrous_conv2d_transpose", "avg_pool", "avg_pool1d",
@@ -117,7 +122,8 @@ __all__ = [
     "dilation2d", "dropout", "dynamic_rnn", "elu", "embedding_lookup", "embedding_lookup_sparse",
     "erosion2d", "fixed_unigram_candidate_sampler", "fused_batch_norm", "gelu",
     "group_normalization", "in_top_k", "instance_normalization", "l2_loss", "l2_normalize",
-    "layer_normalization", "leaky_relu", "local_response_normalization", "log_poisson_loss",
+    "layer_normalization", "leaky_relu", "learned_unigram_candidate_sampler",
+    "local_response_normalization", "log_poisson_loss",
     "log_softmax", "log_uniform_candidate_sampler", "lrn", "max_pool", "max_pool1d", "max_pool2d",
     "max_pool3d", "max_pool_v2", "max_pool_with_argmax", "moments", "nce_loss",
     "normalize_moments", "pool", "raw_rnn", "relu", "relu6", "relu_layer", "rnn_cell",
@@ -129,3 +135,12 @@ __all__ = [
     "uniform_candidate_sampler", "weighted_cross_entropy_with_logits", "weighted_moments",
     "xw_plus_b", "zero_fraction",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The recurrent networks, loaded when they are first used."""
+    if name in __all__:
+        from graphflow import recurrent
+
+        return getattr(recurrent, name)
+    raise AttributeError(f"module 'graphflow.nn' has no attribute {name!r}")

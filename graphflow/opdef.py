@@ -29,7 +29,8 @@ from graphflow.lowering import Lowering, Pointwise
 from graphflow.shapes import TensorShape
 
 __all__ = [
-    "MAX_SYMBOLIC_ELEMENTS", "REGISTRY", "REQUIRED", "Arg", "Attr", "ConstValue", "ErrorSample",
+    "MAX_SYMBOLIC_ELEMENTS", "REGISTRY", "REQUIRED", "Arg", "Attr", "Codec", "ConstValue",
+    "ErrorSample",
     "Infer", "NotDifferentiable", "OpDef", "RunError", "Sample", "TensorType", "broadcast_inputs",
     "check_dtypes", "declaration_site", "lookup", "register", "resolve_attrs", "same_as_input",
     "scalar_of", "schema", "symbolic_outputs",
@@ -78,18 +79,41 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "strs": lambda v: isinstance(v, tuple) and all(isinstance(s, str) for s in v),
     "types": lambda v: isinstance(v, tuple) and all(isinstance(t, TensorType) for t in v),
     "const": lambda v: isinstance(v, ConstValue),
+    "consts": lambda v: isinstance(v, tuple) and all(
+        c is None or isinstance(c, ConstValue) for c in v),
+    "number": lambda v: isinstance(v, (int, float, complex, str, bytes, np.generic)),
+    "type": lambda v: isinstance(v, TensorType),
     "object": lambda v: True,
 }
 
 
 @dataclass(frozen=True, slots=True)
+class Codec:
+    """How an attribute of kind `object` is written to a file, and read from one.
+
+    Attributes:
+      encode: the value as numbers, texts, lists and None; raises ValueError, with the reason, for
+        what a file cannot hold.
+      decode: the value again; raises ValueError or TypeError for what `encode` never gives. It
+        gets what anybody may have written, so it looks up nothing and calls nothing.
+    """
+
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Attr:
-    """One attribute: its kind (a key of the table above), default, and whether None is fine."""
+    """One attribute: its kind (a key of the table above), default, and whether None is fine.
+
+    An operation with an `object` that has no `codec` cannot be exported.
+    """
 
     kind: str
     default: Any = REQUIRED
     optional: bool = False
     choices: tuple[Any, ...] = ()
+    codec: Codec | None = None
 
     def check(self, value: Any) -> str | None:
         """What is wrong with `value`, or None."""
@@ -206,6 +230,8 @@ class OpDef:
       sparse_grad: the gradient rule takes IndexedSlices as they are (others get dense tensors).
       samples, errors: functions without arguments that list the contract tests' inputs.
       defined_at: file and line of the declaration.
+      version: raised when the same inputs and attributes come to mean something else; exported
+        files name the versions that they were written with.
     """
 
     name: str
@@ -222,6 +248,7 @@ class OpDef:
     samples: Callable[[], Sequence[Sample]] | None = None
     errors: Callable[[], Sequence[ErrorSample]] | None = None
     defined_at: str = ""
+    version: int = 1
 
     @property
     def pointwise(self) -> bool:
@@ -273,6 +300,8 @@ def symbolic_outputs(c: Infer, out_types: Sequence[TensorType]) -> list[np.ndarr
     opdef = c.opdef
     unknown: list[np.ndarray | None] = [None] * len(out_types)
     if opdef.symbolic is False or not any(t.dtype.is_integer for t in out_types):
+        return unknown
+    if any((t.shape.num_elements() or 0) > MAX_SYMBOLIC_ELEMENTS for t in out_types):
         return unknown
     try:
         if callable(opdef.symbolic):

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from graphflow.errors import AttributeValueError
+from graphflow.hardware import available_cores
 
 DEVICES = ("auto", "cpu", "reference")
+MOST_THREADS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,15 @@ class Options:
         them. A session refuses unknown names.
       dump_passes: True prints every program that is compiled to standard error, at first and
         after each pass that changed something; names print it after these passes only.
+      threads: how many threads share a run; results are the same for any number. None is what
+        `GRAPHFLOW_THREADS` says, else the physical cores that the process may use.
     """
 
     device: str = "auto"
     silence: frozenset[str] = field(default_factory=frozenset)
     disable_passes: frozenset[str] = field(default_factory=frozenset)
     dump_passes: bool | frozenset[str] = False
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -42,13 +47,27 @@ class Options:
         object.__setattr__(self, "disable_passes", _names("disable_passes", self.disable_passes))
         if not isinstance(self.dump_passes, bool):
             object.__setattr__(self, "dump_passes", _names("dump_passes", self.dump_passes))
+        if self.threads is not None:
+            _check_threads("Options: threads", self.threads)
+
+    def thread_count(self) -> int:
+        """How many threads a run may use."""
+        if self.threads is not None:
+            return self.threads
+        chosen = os.environ.get("GRAPHFLOW_THREADS", "").strip()
+        if not chosen:
+            return min(available_cores(), MOST_THREADS)
+        count = int(chosen) if chosen.isdecimal() else chosen
+        _check_threads("GRAPHFLOW_THREADS", count)
+        return int(count)
 
     @classmethod
     def from_environment(cls) -> Options:
         """Defaults, with what the environment says.
 
         `GRAPHFLOW_DEVICE`; `GRAPHFLOW_SILENCE` and `GRAPHFLOW_DISABLE_PASSES`, names between
-        commas; `GRAPHFLOW_DUMP_PASSES`, 1 or names.
+        commas; `GRAPHFLOW_DUMP_PASSES`, 1 or names. (`GRAPHFLOW_THREADS` is looked at by
+        `thread_count`.)
         """
         dump = os.environ.get("GRAPHFLOW_DUMP_PASSES", "").strip()
         return cls(
@@ -77,6 +96,15 @@ def cache_folder() -> Path | None:
     return Path(caches, "graphflow") if os.path.isabs(caches) else None
 
 
+def program_folder() -> Path | None:
+    """Where what was made of whole Programs is kept: in the same folder, or None for nowhere.
+
+    `GRAPHFLOW_CACHE=kernels` says that only kernels are kept.
+    """
+    only_kernels = os.environ.get("GRAPHFLOW_CACHE", "").strip() == "kernels"
+    return None if only_kernels else cache_folder()
+
+
 def _system_caches() -> str:
     """The user's folder for caches, or nothing if there is no home directory."""
     if sys.platform == "win32":
@@ -89,6 +117,12 @@ def _system_caches() -> str:
 def _listed(variable: str) -> frozenset[str]:
     """The names, between commas, that an environment variable holds."""
     return frozenset(filter(None, (s.strip() for s in os.environ.get(variable, "").split(","))))
+
+
+def _check_threads(setting: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_THREADS:
+        raise AttributeValueError(
+            f"{setting} must be a whole number from 1 to {MOST_THREADS}, got {value!r}.")
 
 
 def _names(setting: str, value: Iterable[str]) -> frozenset[str]:

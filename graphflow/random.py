@@ -7,6 +7,7 @@ from graphflow.ops.candidate_sampling import (
     uniform_candidate_sampler,
 )
 from graphflow.ops.graph_functions import get_seed, set_random_seed
+from graphflow.ops.learned_unigram import learned_unigram_candidate_sampler
 from graphflow.ops.random import random_normal as normal
 from graphflow.ops.random import random_shuffle as shuffle
 from graphflow.ops.random import random_uniform as uniform
@@ -24,7 +25,8 @@ from graphflow.ops.random_stateless import stateless_random_uniform as stateless
 
 __all__ = [
     "all_candidate_sampler", "categorical", "fixed_unigram_candidate_sampler", "gamma",
-    "get_seed", "log_uniform_candidate_sampler", "multinomial", "normal", "poisson",
+    "get_seed", "learned_unigram_candidate_sampler", "log_uniform_candidate_sampler",
+    "multinomial", "normal", "poisson",
     "set_random_seed", "shuffle", "stateless_categorical", "stateless_multinomial",
     "stateless_normal", "stateless_truncated_normal", "stateless_uniform", "truncated_normal",
     "uniform", "uniform_candidate_sampler",

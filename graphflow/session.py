@@ -77,7 +77,9 @@ class BaseSession:
         if config is not None and not isinstance(config, ConfigProto):
             raise errors.DTypeError(f"Session: config must be a gf.ConfigProto, got {config!r}.")
         options = options or Options.from_environment()
-        self.options = replace(options, device=device or options.device)
+        threads = config.intra_op_parallelism_threads if config is not None else 0
+        self.options = replace(
+            options, device=device or options.device, threads=options.threads or threads or None)
         if options.disable_passes or options.dump_passes:
             _check_passes(options)
         self._graph = graph if graph is not None else get_default_graph()
@@ -174,6 +176,25 @@ class BaseSession:
             return self._call(prepared, values)
 
         return call
+
+    def run_many(
+        self, fetches: Any, feeds: Any = None, *, steps: int | None = None, feed_dict: Any = None
+    ) -> Any:
+        """Many runs of `fetches` in a row; gives the values of all steps, stacked.
+
+        fetches: as `run` takes them; the value of a tensor of shape s is [steps, *s].
+        feeds: tensor (or name) → values [steps, …], of which step i is fed slice i; or an
+          iterable of feed_dicts, one for each step.
+        steps: how many, where `feeds` does not say so.
+        feed_dict: what all steps are fed alike.
+        What is the same as a loop around `run` goes on in native code where a step is one native
+        call. If step i fails, its error is raised, and the steps before it have taken effect.
+        Raises FeedError for numbers of steps that differ, and what `run` raises.
+        """
+        from graphflow.runtime.many import run_many
+
+        self._check_open()
+        return run_many(self, fetches, feeds, steps, feed_dict)
 
     def _call(self, call: PreparedCall, values: Sequence[Any]) -> Any:
         try:
@@ -380,7 +401,8 @@ class Session(BaseSession):
     Args:
       target: must be empty; kept for TensorFlow's sake.
       graph: the graph to run (the default graph if None).
-      config: a `ConfigProto`; accepted, without effect so far.
+      config: a `ConfigProto`, of which `intra_op_parallelism_threads` is the number of threads
+        where `options` say nothing of it; all else is without effect.
       device: `"reference"` for the NumPy executor, `"auto"` for the best that is available.
       options: an `Options` record.
     """

@@ -41,13 +41,14 @@ CHECKSUM_KEY = "graphflow.sha256"
 ENCODINGS_KEY = "graphflow.encodings"
 _RESERVED = "graphflow."
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
-_NUMPY_OF: dict[str, np.dtype] = {
+STORED_TYPES: dict[str, np.dtype] = {
     "BOOL": np.dtype(np.bool_), "BF16": _BFLOAT16, "F16": np.dtype(np.float16),
     "F32": np.dtype(np.float32), "F64": np.dtype(np.float64),
     "I8": np.dtype(np.int8), "I16": np.dtype(np.int16), "I32": np.dtype(np.int32),
     "I64": np.dtype(np.int64), "U8": np.dtype(np.uint8), "U16": np.dtype(np.uint16),
     "U32": np.dtype(np.uint32), "U64": np.dtype(np.uint64),
 }
+_STORED_NAMES = {dtype: name for name, dtype in STORED_TYPES.items()}
 _PARTS_OF: dict[np.dtype, np.dtype] = {np.dtype(np.complex64): np.dtype(np.float32),
                                        np.dtype(np.complex128): np.dtype(np.float64)}
 _COMPLEX_NAMES: dict[str, np.dtype] = {dtype.name: dtype for dtype in _PARTS_OF}
@@ -169,8 +170,16 @@ def write_tensors(
     Raises TypeError for another dtype, ValueError for a reserved name, NotFoundError if the
     directory does not exist.
     """
-    from safetensors.numpy import save
+    write_atomic(path, pack_tensors(tensors, metadata))
 
+
+def pack_tensors(
+    tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None
+) -> bytes:
+    """The contents of the file that `write_tensors` writes; equal tensors give equal bytes.
+
+    Raises as it does.
+    """
     metadata = dict(metadata or {})
     _check_names(tensors, metadata)
     stored: Tensors = {}
@@ -182,7 +191,26 @@ def write_tensors(
     if encodings:
         metadata[ENCODINGS_KEY] = json.dumps(encodings, sort_keys=True)
     metadata[CHECKSUM_KEY] = _checksum(stored, metadata)
-    write_atomic(path, save(stored, metadata=metadata))
+    return _serialized(stored, metadata)
+
+
+def _serialized(stored: Tensors, metadata: Mapping[str, str]) -> bytes:
+    """The safetensors format: length of the header, header, arrays; the widest elements first.
+
+    The safetensors package writes metadata in an order that changes from run to run.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    parts: list[Any] = []
+    end = 0
+    for name in sorted(stored, key=lambda n: (-stored[n].dtype.itemsize, n)):
+        value = stored[name]
+        start, end = end, end + value.nbytes
+        header[name] = {"dtype": _STORED_NAMES[value.dtype], "shape": list(value.shape),
+                        "data_offsets": [start, end]}
+        parts.append(value.reshape(-1).view(np.uint8).data)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *parts])
 
 
 def read_tensors(path: PathLike) -> tuple[Tensors, dict[str, str]]:
@@ -199,8 +227,17 @@ def read_tensors(path: PathLike) -> tuple[Tensors, dict[str, str]]:
         entries = deserialize(contents)
     except SafetensorError as error:
         raise _damaged(path, error) from error
-    metadata = _metadata(contents)
     stored = {name: _array(path, name, entry) for name, entry in entries}
+    return logical_tensors(stored, _metadata(contents), path)
+
+
+def logical_tensors(
+    stored: Tensors, metadata: dict[str, str], path: PathLike
+) -> tuple[Tensors, dict[str, str]]:
+    """The arrays that the stored ones stand for, and the rest of the metadata.
+
+    Raises DataLossError, with `path`, if checksum, table of encodings or strings are damaged.
+    """
     expected = metadata.pop(CHECKSUM_KEY, None)
     if expected is None:
         raise _foreign(path)
@@ -209,7 +246,10 @@ def read_tensors(path: PathLike) -> tuple[Tensors, dict[str, str]]:
                      "damaged after it was written")
     layout = {name: (value.dtype, value.shape) for name, value in stored.items()}
     encodings = _encodings(path, metadata, layout)
-    return {name: _decode(value, encodings.get(name)) for name, value in stored.items()}, metadata
+    try:
+        return {n: _decode(value, encodings.get(n)) for n, value in stored.items()}, metadata
+    except ValueError as error:
+        raise _error(DataLossError, path, str(error)) from error
 
 
 def tensor_names(path: PathLike) -> Layout:
@@ -249,7 +289,7 @@ def _encode(name: str, value: np.ndarray) -> tuple[np.ndarray, dict[str, Any] | 
     if native in _PARTS_OF:
         parts = dense.reshape(*dense.shape, 1).view(_PARTS_OF[native])
         return parts, {"as": native.name}
-    if native not in _NUMPY_OF.values():
+    if native not in STORED_TYPES.values():
         raise TypeError(f"tensor {name!r}: dtype {value.dtype} cannot be stored.")
     return dense, None
 
@@ -279,6 +319,9 @@ def _split_strings(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     contents = value.tobytes()
     offsets = np.frombuffer(contents, "<i8", count + 1).tolist()
     text = contents[8 * (count + 1):]
+    if offsets[0] != 0 or offsets[-1] != len(text) or any(
+            start > end for start, end in zip(offsets, offsets[1:])):
+        raise ValueError("the places of its strings are damaged")
     result = np.empty(count, object)
     result[:] = [text[start:end] for start, end in zip(offsets, offsets[1:])]
     return result.reshape(shape)
@@ -341,10 +384,10 @@ def _logical_type(
 
 
 def _stored_dtype(path: PathLike, name: str, stored: str) -> np.dtype:
-    if stored not in _NUMPY_OF:
+    if stored not in STORED_TYPES:
         raise _error(DataLossError, path, f"tensor {name!r} has dtype {stored}, which graphflow "
                      "does not write")
-    return _NUMPY_OF[stored]
+    return STORED_TYPES[stored]
 
 
 def _encodings(

@@ -2,7 +2,8 @@
 
 Property tests draw the same examples in every CI run; elsewhere they explore. Compiled kernels
 are kept in a folder of this test run, which its worker processes share: nothing is written to the
-home directory. `GRAPHFLOW_CACHE_DIR` names another folder, which stays.
+home directory. `GRAPHFLOW_CACHE_DIR` names another folder, which stays. Runs use one thread, as
+the cores are taken by other tests.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from hypothesis import settings
 settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+os.environ.setdefault("GRAPHFLOW_THREADS", "1")  # tests of threads say how many
 
 if "GRAPHFLOW_CACHE_DIR" not in os.environ:  # workers find what the first process has set
     _folder = os.environ["GRAPHFLOW_CACHE_DIR"] = tempfile.mkdtemp(prefix="graphflow-tests-")

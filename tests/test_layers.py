@@ -12,7 +12,8 @@ import graphflow
 ROOT = Path(graphflow.__file__).parent
 
 LAYERS = [
-    ["errors", "dtypes", "dims", "shapes", "options", "storage", "hardware", "sites"],
+    ["errors", "dtypes", "dims", "shapes", "options", "storage", "hardware", "sites",
+     "version", "wire"],
     ["loop_ir"],
     ["lowering", "inference", "opdef", "builder", "lowering_interpreter", "gradient_registry"],
     ["tensor", "scopes", "defaults", "conversion", "graph", "regions", "indexed_slices",
@@ -24,12 +25,15 @@ LAYERS = [
     ["codegen", "kernels"],
     ["runtime"],
     ["session"],
-    ["compat", "custom_gradient", "gradient_checker", "train", "losses", "metrics", "layers",
-     "regularizers", "recurrent", "data", "nn", "math", "linalg",
+    ["export"],
+    ["compat", "custom_gradient", "custom_ops", "gradient_checker", "train", "losses", "metrics",
+     "layers", "regularizers", "recurrent", "data", "nn", "math", "linalg",
      "random", "bitwise", "debugging", "manip", "initializers", "test", "logging",
-     "sparse", "image", "io", "strings", "flags", "app", "gfile", "summary",
-     "contrib", "examples", "distributions"],
-    ["keras"],
+     "signal", "spectral", "sparse", "image", "io", "strings", "flags", "app", "gfile",
+     "graph_files",
+     "graph_util", "saved_model", "summary",
+     "contrib", "examples", "distributions", "python_io", "lookup", "feature_column"],
+    ["keras", "viz", "estimator"],
     ["demo"],
     ["cli"],
 ]

@@ -26,11 +26,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 import llvmlite
+import numpy as np
 from llvmlite import binding
 
 from graphflow.codegen.cache_folder import complaint, is_private, prune
 from graphflow.errors import NotFoundError
-from graphflow.options import cache_folder
+from graphflow.options import cache_folder, program_folder
 from graphflow.sites import LOADED_AT
 from graphflow.storage import write_atomic
 
@@ -39,7 +40,7 @@ _LARGEST_OBJECT = 2**26
 _CLOCK_STEP = 50_000_000          # ns: the times of files are coarse
 _TOUCHED_AFTER = 3600             # s: a file that is in use gets a new time at most this often
 _PACKAGE = Path(__file__).parent.parent
-_ROOMS = ("loop_ir", "codegen", "kernels")
+_ROOMS = ("loop_ir", "codegen", "kernels", "custom_ops")
 _POSIX = os.name == "posix"
 
 
@@ -80,15 +81,16 @@ def environment(files: Sequence[Path], settings: Sequence[str]) -> str:
     version = Path(str(numba and numba.origin)).with_name("_version.py")
     for path in (*files, version):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    features = binding.get_host_cpu_features().flatten()
-    for text in (
-        *(str(path.relative_to(_PACKAGE)) for path in files),
-        llvmlite.__version__, ".".join(map(str, binding.llvm_version_info)), sys.version,
-        str(object.__basicsize__), binding.get_process_triple(), binding.get_host_cpu_name(),
-        features, *settings,
-    ):
+    for text in (*(str(path.relative_to(_PACKAGE)) for path in files), *_machine(), *settings):
         digest.update(hashlib.sha256(text.encode()).digest())
     return digest.hexdigest()[:32]
+
+
+def _machine() -> Sequence[str]:
+    """The versions of what makes code, and the processor."""
+    return (llvmlite.__version__, ".".join(map(str, binding.llvm_version_info)), sys.version,
+            str(object.__basicsize__), binding.get_process_triple(), binding.get_host_cpu_name(),
+            binding.get_host_cpu_features().flatten())
 
 
 # ---- the store ----------------------------------------------------------------------------------
@@ -101,9 +103,11 @@ class KernelStore:
     wins, with an equal object.
     """
 
-    def __init__(self, folder: Path, name: str, files: Sequence[Path]) -> None:
+    def __init__(
+        self, folder: Path, name: str, files: Sequence[Path], room: str = "kernels"
+    ) -> None:
         self._root, self._environment, self._files = folder, name, files
-        self._folder = folder / "kernels" / name
+        self._folder = folder / room / name
         self._pruned = False
 
     def read(self, kernel: str) -> bytes | None:
@@ -149,6 +153,36 @@ def open_store(settings: Sequence[str]) -> KernelStore | None:
         if not changed_since_loaded(files):
             return store
     return None
+
+
+def open_program_store(settings: Sequence[str]) -> KernelStore | None:
+    """The store of what was made of whole Programs, for this process, or None if it has none.
+
+    All of graphflow decides what that is. Its files are told by their place, length and time of
+    change: to read them all would take longer than what is saved.
+    settings: of the code generator.
+    """
+    folder = program_folder()
+    if folder is None or complaint(folder) is not None:
+        return None
+    with suppress(OSError):
+        files = _all_sources()
+        digest = hashlib.sha256(_MARK)
+        for path in files:
+            status = path.stat()
+            changed = status.st_ctime_ns if _POSIX else status.st_mtime_ns
+            if changed > LOADED_AT - _CLOCK_STEP:
+                return None
+            digest.update(f"{path} {status.st_size} {changed} {status.st_ino}\n".encode())
+        for text in (np.__version__, *_machine(), *settings):
+            digest.update(hashlib.sha256(text.encode()).digest())
+        return KernelStore(folder, digest.hexdigest()[:32], files, "programs")
+    return None
+
+
+def _all_sources() -> list[Path]:
+    return [Path(place, name) for place, _, names in sorted(os.walk(_PACKAGE))
+            for name in sorted(names) if name.endswith(".py")]
 
 
 def _make_private(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 from graphflow.codegen.cpu.scalars import emits
@@ -36,11 +37,13 @@ KERNEL_KINDS = (Pointwise, Generate, View, Gather, Reduce, Cumulative, Contracti
 
 
 class Capabilities:
-    """Answers about nodes, remembered."""
+    """Answers about nodes, remembered: for the node, and for all nodes of its form."""
 
     def __init__(self) -> None:
         self._complaints: dict[Node, str | None] = {}
         self._cheap: dict[Node, bool] = {}
+        self._complaints_of: dict[Hashable, str | None] = {}
+        self._cheap_of: dict[Hashable, bool] = {}
 
     def is_leaf(self, node: Node) -> bool:
         """True for values that exist before the program runs."""
@@ -49,7 +52,10 @@ class Capabilities:
     def complaint(self, node: Node) -> str | None:
         """Why a node cannot be compiled, or None."""
         if node not in self._complaints:
-            self._complaints[node] = self._examine(node)
+            form = _form(node)
+            if form not in self._complaints_of:
+                self._complaints_of[form] = self._examine(node)
+            self._complaints[node] = self._complaints_of[form]
         return self._complaints[node]
 
     def _examine(self, node: Node) -> str | None:
@@ -100,21 +106,37 @@ class Capabilities:
     def cheap(self, node: Node) -> bool:
         """True if computing the node again costs no more than reading it."""
         if node not in self._cheap:
-            lowering = node.opdef.lowering
-            if isinstance(lowering, Pointwise):
-                args = [b.arg(i, v.dtype) for i, v in enumerate(node.inputs)]
-                made = lowering.body(b, *args, **node.attrs)
-                made = made if isinstance(made, tuple) else (made,)
-                ops = [n for n in walk(*basic_parts(*made)) if n.op not in LEAVES]
-                self._cheap[node] = len(ops) <= CHEAP_OPS and len(node.inputs) <= 1
-            else:
-                self._cheap[node] = isinstance(lowering, Sizes) or (
-                    isinstance(lowering, View) and lowering.fill is None)
+            form = _form(node)
+            if form not in self._cheap_of:
+                self._cheap_of[form] = _is_cheap(node)
+            self._cheap[node] = self._cheap_of[form]
         return self._cheap[node]
 
     def expanded(self, body: tuple[Statement, ...]) -> tuple[Statement, ...]:
         """Statements whose expressions hold basic ops only."""
         return tuple(_expanded(s) for s in body)
+
+
+def _form(node: Node) -> Hashable:
+    """What the answers about a node depend on."""
+    return (node.opdef.name, tuple(node.attrs.items()), *(
+        (v.dtype, None if v.shape.rank is None else v.shape.sizes,
+         None if v.symbolic_value is None else tuple(v.symbolic_value.ravel().tolist()),
+         v.node.attrs["value"] if v.node.opdef.name == "Const" else None)
+        for v in (*node.inputs, *node.outputs)))
+
+
+def _is_cheap(node: Node) -> bool:
+    lowering = node.opdef.lowering
+    if not isinstance(lowering, Pointwise):
+        return isinstance(lowering, Sizes) or (
+            isinstance(lowering, View) and lowering.fill is None)
+    args = [b.arg(i, v.dtype) for i, v in enumerate(node.inputs)]
+    made = lowering.body(b, *args, **node.attrs)
+    made = made if isinstance(made, tuple) else (made,)
+    ops = [n for n in walk(*basic_parts(*made)) if n.op not in LEAVES]
+    return len(ops) <= CHEAP_OPS and len(node.inputs) <= 1 and not any(
+        n.op == "call" for n in ops)
 
 
 _INTEGER_ONLY = {"floordiv", "mod", "truncdiv", "truncmod"}

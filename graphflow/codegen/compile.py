@@ -18,19 +18,32 @@ from typing import Any
 from llvmlite import binding, ir
 
 from graphflow.codegen.cache import KernelStore, open_store
+from graphflow.codegen.cpu.external import link_external
+from graphflow.codegen.kept.kernels import NamedKernel
 from graphflow.codegen.library import LibraryKernel, library_text
 from graphflow.codegen.link import link
 from graphflow.errors import ProgramError
+from graphflow.kernels import outside_function
+from graphflow.loop_ir.external import PROCESS_ONLY
 from graphflow.loop_ir.nest import Kernel, kernel_text, verify_kernel
 
 Maker = Callable[[], bytes]
 Emitter = Callable[[ir.Module, str], None]
+_OWN = "gf_own_"
 
 
 def kernel_name(kernel: Kernel | LibraryKernel) -> str:
-    """`gf_` and the hash of the kernel's canonical text."""
+    """`gf_` and the hash of the kernel's canonical text; `gf_own_` if only this process has it."""
+    if isinstance(kernel, NamedKernel):
+        return kernel.name
     text = library_text(kernel) if isinstance(kernel, LibraryKernel) else kernel_text(kernel)
-    return "gf_" + hashlib.sha256(text.encode()).hexdigest()[:24]
+    prefix = _OWN if PROCESS_ONLY in text else "gf_"
+    return prefix + hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def is_own(name: str) -> bool:
+    """True for the name of a kernel that other processes can make nothing of."""
+    return name.startswith(_OWN)
 
 
 @cache
@@ -97,14 +110,14 @@ class KernelCache:
         if made:
             found |= link(made)
             if store is not None and _compiles_for_this_machine():
-                store.write(made)
+                store.write({n: made[n] for n in made if not is_own(n)})
         self._addresses |= found
         return len(made)
 
 
 def _linked_from(store: KernelStore, names: Iterable[str]) -> dict[str, int]:
     """The addresses of what is on disk and can be linked."""
-    read = {name: store.read(name) for name in names}
+    read = {name: store.read(name) for name in names if not is_own(name)}
     objects = {name: data for name, data in read.items() if data is not None}
     try:
         return link(objects) if objects else {}
@@ -181,6 +194,7 @@ def _emitted_module(name: str, emit: Emitter) -> Any:
     emit(module, name)
     with global_compiler_lock:
         parsed = binding.parse_assembly(str(module))
+        link_external(codegen, parsed, module)
         _finish(codegen, parsed, name)
         return parsed
 
@@ -195,6 +209,14 @@ def _library_module(name: str, kernel: LibraryKernel) -> Any:
         module.data_layout = codegen._data_layout
 
     codegen = _codegen()
+    outside = outside_function(kernel.name, kernel.dtypes)
+    if outside is not None:
+        from graphflow.codegen.cpu.outside import outside_module
+
+        with global_compiler_lock:
+            module = outside_module(codegen, name, outside)
+            _finish(codegen, module, name)
+            return module
     with global_compiler_lock:
         library = codegen.create_library(name)
         library._optimize_functions = set_layout

@@ -1,4 +1,5 @@
-"""What a kernel costs: its floating-point operations, counted for given sizes.
+"""What a kernel costs: its floating-point operations, counted for given sizes; about how long it
+takes.
 
 Input: a `Kernel` and its size parameters. Every scalar op with an operand or result of a floating
 or complex type counts one, a fused multiply-add two; loads, constants, conversions and selections
@@ -122,3 +123,38 @@ def _cost(node: Expr) -> int:
 
 def _cost_of_combining(store: Store) -> int:
     return int(store.value.dtype.is_floating or store.value.dtype.is_complex)
+
+
+# Nanoseconds: an operation on a vector or a scalar, division and the like, a byte of memory.
+_OPERATION, _DIVISION, _BYTE = 0.25, 4.0, 0.05
+_SLOW = frozenset({"div", "sqrt", "floordiv", "mod", "truncdiv", "truncmod", "pow"})
+
+
+def time_of_a_turn(statement: Statement) -> float:
+    """About how long one turn of a statement takes that is no loop, in nanoseconds.
+
+    Good to a factor of three, which is enough to know what is worth a meeting of threads.
+    Addresses cost nothing, as they change little from turn to turn; nor do arms that run rarely.
+    """
+    total = 0.0
+    seen: set[Expr] = set()
+    pending = list(expressions(statement))
+    if isinstance(statement, Store):
+        pending.remove(statement.offset)
+        total += _OPERATION
+    while pending:
+        node = pending.pop()
+        if node in seen or node.op in ("const", "size", "index", "accumulator"):
+            continue
+        seen.add(node)
+        total += _DIVISION if node.op in _SLOW else _OPERATION
+        if node.op == "rarely":
+            pending += (node.args[0], node.args[2])
+        elif node.op != "load":
+            pending += node.args
+    return total
+
+
+def time_of_memory(size: int) -> float:
+    """About how long a core takes to move so many bytes from or to the caches, in nanoseconds."""
+    return size * _BYTE

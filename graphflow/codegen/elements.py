@@ -44,6 +44,7 @@ class Elements:
       loads: values that lie in buffers, in the order of the kernel's parameters.
       written: values that the kernel stores to, likewise.
       sizes: the run-time sizes, by parameter number.
+      private: values whose memory is private; see `BufferParameter`.
     """
 
     def __init__(self, stored: Callable[[Value], bool], frame: Frame | None = None) -> None:
@@ -52,14 +53,15 @@ class Elements:
         self.parameters: list[tuple[Value, bool]] = []
         self._numbers: dict[tuple[Value, bool], int] = {}
         self.sizes: list[Dim] = []
+        self.private: set[Value] = set()
         self._loops = 0
         self._memo: dict[tuple[Value, Index], Expr] = {}
 
     def within(self, frame: Frame, stored: Callable[[Value], bool]) -> Elements:
         """The elements of the same kernel where indices are those of a frame."""
         inner = Elements(stored, frame)
-        inner.parameters, inner._numbers, inner.sizes = (
-            self.parameters, self._numbers, self.sizes)
+        inner.parameters, inner._numbers, inner.sizes, inner.private = (
+            self.parameters, self._numbers, self.sizes, self.private)
         return inner
 
     def give(self, value: Value, index: Index, element: Expr) -> None:
@@ -85,7 +87,7 @@ class Elements:
         return self._numbers[key]
 
     def buffer_parameters(self) -> tuple[BufferParameter, ...]:
-        return tuple(BufferParameter(v.dtype, w) for v, w in self.parameters)
+        return tuple(BufferParameter(v.dtype, w, v in self.private) for v, w in self.parameters)
 
     def loop(self) -> int:
         """A new loop number."""

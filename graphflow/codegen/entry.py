@@ -73,7 +73,7 @@ IN_ORDER = 0x0001 | 0x0100                         # contiguous and aligned
 WRITEABLE = 0x0400
 
 
-class _Pen:
+class Pen:
     """Writes functions over 64-bit words."""
 
     def __init__(self, module: ir.Module, name: str, arguments: int) -> None:
@@ -153,7 +153,7 @@ class _Pen:
         self.b.position_at_end(before)
 
 
-class _RecordPen(_Pen):
+class _RecordPen(Pen):
     """Writes functions of (api, record, …)."""
 
     def __init__(self, module: ir.Module, name: str, arguments: int) -> None:
@@ -517,7 +517,7 @@ class _Match(_RecordPen):
             self.put(place, 0, b.load(cells[2]))
 
 
-class _Entry(_Pen):
+class _Entry(Pen):
     """`entry(self, arguments, count)`: the built-in function; `self` is the table, an array."""
 
     def __init__(self, module: ir.Module, name: str) -> None:

@@ -31,7 +31,8 @@ def reusable(kernel: Kernel, once: bool = False) -> tuple[tuple[int, int], ...]:
                 loads.setdefault(node.attr, []).append((position, node.args[0], loops))
     pairs: list[tuple[int, int]] = []
     for written, found in stores.items():
-        if len(found) > 1 and not once or not all(map(_tells_apart, found)):
+        if len(found) > 1 and not once or not all(map(_tells_apart, found)) or (
+                kernel.buffers[written].private):
             continue
         at = {(store.offset, loops): position for position, store, loops in found}
         dtype = kernel.buffers[written].dtype

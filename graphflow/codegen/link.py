@@ -1,7 +1,7 @@
 """Objects become callable: LLVM's linker for code in memory, without Numba.
 
 Input: objects, each of which defines one kernel. Output: their entry addresses. An object may need
-nothing from elsewhere but memory moves; that is checked before the linker reads it.
+nothing from elsewhere but memory moves and C's mathematics; that is checked before.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from llvmlite import binding
 from graphflow.codegen.objects import undefined_symbols
 from graphflow.errors import ProgramError
 
-ALLOWED_SYMBOLS = frozenset({"memcpy", "memset", "memmove"})
+MEMORY_MOVES = frozenset({"memcpy", "memset", "memmove"})
+# What users' functions may call of C's mathematics, where graphflow has no code of its own.
+MATHEMATICS = frozenset({
+    name + suffix for suffix in ("", "f") for name in (
+        "exp2", "fmod", "hypot", "ldexp", "log10", "log2", "nextafter", "tgamma")})
+ALLOWED_SYMBOLS = MEMORY_MOVES | MATHEMATICS
 _NUMBERS = itertools.count()
 
 
@@ -35,11 +40,11 @@ def link(objects: Mapping[str, bytes]) -> dict[str, int]:
     The code stays for the life of the process. Raises ProgramError if an object needs foreign
     symbols or does not define its function.
     """
-    for data in objects.values():
-        check_symbols(undefined_symbols(data))
+    needed = sorted({name for data in objects.values() for name in undefined_symbols(data)})
+    check_symbols(needed)
     builder = binding.JITLibraryBuilder()
-    for name, address in _memory_moves().items():
-        builder.import_symbol(name, address)
+    for name in needed:
+        builder.import_symbol(name, _address(name))
     for name, data in objects.items():
         builder.add_object_img(data)
         builder.export_symbol(name)
@@ -63,11 +68,9 @@ def _linker() -> Any:
 
 
 @cache
-def _memory_moves() -> dict[str, int]:
+def _address(name: str) -> int:
+    """Where the C library has a function."""
     runtime = ctypes.CDLL("ucrtbase") if os.name == "nt" else ctypes.CDLL(None)
-    found = {}
-    for name in ALLOWED_SYMBOLS:
-        address = ctypes.cast(getattr(runtime, name), ctypes.c_void_p).value
-        assert address is not None
-        found[name] = address
-    return found
+    address = ctypes.cast(getattr(runtime, name), ctypes.c_void_p).value
+    assert address is not None
+    return address

@@ -142,11 +142,19 @@ def fold_axes(
     total = int64(1)
     for a in reduced:
         total = total * e.size(sizes[a])
-    outputs = lowering.finish(b, left_accs, total, ctx)
+    return (Begin(tuple(zip(into, init))), *body,
+            *finished(e, node, lowering, left_accs, total, places, ctx))
+
+
+def finished(
+    e: Elements, node: Node, lowering: Reduce, accumulators: tuple[Expr, ...], total: Expr,
+    places: Sequence[Expr], ctx: LoweringContext,
+) -> Body:
+    """Stores the results of a reduction of `total` elements."""
+    outputs = lowering.finish(b, accumulators, total, ctx)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    stores = tuple(Store(e.buffer(v, written=True), place, made)
-                   for v, place, made in zip(node.outputs, places, outputs))
-    return (Begin(tuple(zip(into, init))), *body, *stores)
+    return tuple(Store(e.buffer(v, written=True), place, made)
+                 for v, place, made in zip(node.outputs, places, outputs))
 
 
 def _replaced(

@@ -44,6 +44,7 @@ class Panels:
 
     def copy(self, e: Elements, first: Expr, count: int) -> Statement:
         """Copies `count` columns from `first` on."""
+        e.private.add(self.memory)
         row, column = e.loop(), e.loop()
         terms = e.size(self.right.shape.sizes[1 if self.turned else 0])
         at, of = b.index(row), first + b.index(column)

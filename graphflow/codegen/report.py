@@ -36,6 +36,8 @@ class KernelRecord:
       flops: floating-point operations; see `codegen.cost`. None if a size depends on
         values, and for hand-written kernels.
       ops: the ops that it computes, in order, fused ones included.
+      nodes: the names of the nodes that these are (`%12`); of a copy that the scheduler made, its
+        expression.
       origins: the operations that these come from, with their lines.
       within: the region whose body it belongs to (`%12`), or empty. The body of a loop runs once
         a turn; costs are those of one.
@@ -52,6 +54,7 @@ class KernelRecord:
     bytes_written: int | None
     flops: int | None
     ops: tuple[str, ...]
+    nodes: tuple[str, ...]
     origins: tuple[Origin, ...]
     within: str
     loop_ir: str | None
@@ -139,6 +142,8 @@ def _kernel(
         flops(kernel, concrete(launch.sizes, numbers)) if known and isinstance(kernel, Kernel)
         else None,
         tuple(dict.fromkeys(n.opdef.name for n in nodes)),
+        tuple(names.node_name(n) if n.outputs[0] in names.names else names.name(n.outputs[0])
+              for n in nodes if n.outputs),
         tuple(dict.fromkeys(o for n in nodes if (o := names.origin(n)).name)), within,
         str(kernel) if ir else None,
         llvm_text(kernel) if llvm else None,

@@ -12,16 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from graphflow.codegen.capabilities import Capabilities
 from graphflow.codegen.checks import build_check, status_word
+from graphflow.codegen.chunks import build_chunked, rows_of_a_chunk
 from graphflow.codegen.contraction import build_contraction
 from graphflow.codegen.cumulative import build_cumulative
 from graphflow.codegen.elements import Elements, NotCompilable, picks_in_row
 from graphflow.codegen.epilogues import EpilogueMerger, Product, build_product
 from graphflow.codegen.frames import Frame, frame
 from graphflow.codegen.in_place import reusable, updating
-from graphflow.codegen.library import LibraryKernel, build_library
+from graphflow.codegen.library import LibraryKernel, build_library, memory
 from graphflow.codegen.nests import (
     build_join,
     build_map,
@@ -32,6 +34,7 @@ from graphflow.codegen.nests import (
 from graphflow.codegen.packing import packed_operands
 from graphflow.codegen.reading import NEEDS_SIZES, Readers, read_inputs
 from graphflow.codegen.regions import region_step
+from graphflow.codegen.repeats import Form, Repeats
 from graphflow.codegen.rows import (
     Group,
     Reduction,
@@ -99,6 +102,9 @@ class Scheduler:
         self.aliases: dict[Value, Value] = {}
         self.stored: dict[Value, int] = {}
         self.steps: list[Group | Reduction | Step] = []
+        # (value, sizes) → the last group of these sizes that touches the value; None: any value.
+        self.touching: dict[tuple[Value | None, tuple[Dim, ...]], int] = {}
+        self.repeats = Repeats(lambda v: memory(v.dtype, v.shape.sizes[0]))
         self.contractions: dict[int, Node] = {}
         self.known: dict[str, int] = dict.fromkeys(known, -1)
         self.checks: dict[tuple, _Check] = {}
@@ -202,16 +208,36 @@ class Scheduler:
             current[0] = member.number
 
         elements = Elements(lambda v: self._before(v, current[0]), row_frame(group))
+        elements.private |= {v for v in group.patterns if self._root(v) in group.local}
         body = build_rows(elements, group, begin)
         return self._finish(elements, body, [v.node for m in group.members for v in m.outputs])
 
     def _product_kernel(self, host: Product) -> Launch:
-        elements = Elements(lambda v: self._before(v, host.number))
-        body = build_product(elements, host, self._before)
+        nodes = [host.node, *(v.node for p in host.parts for v in p.group.outputs)]
+
+        def build() -> Launch:
+            elements = Elements(lambda v: self._before(v, host.number))
+            body = build_product(elements, host, self._before)
+            return self._finish(elements, body, nodes, once=True)
+
+        form = self._form_of(host.node, host.number)
+        for p in host.parts:
+            form.add(p.group.outputs, partial(self._before, number=p.group.number))
+        form.note("product", host.kept, *(p.axes for p in host.parts))
+        launch = self.repeats.launch(form, nodes, build)
         if not host.kept:
             self._forget(host.node.outputs[0])
-        nodes = [host.node, *(v.node for p in host.parts for v in p.group.outputs)]
-        return self._finish(elements, body, nodes, once=True)
+        return launch
+
+    def _form_of(self, node: Node, number: int) -> Form:
+        """What step `number` computes for a node; for a packed product, with what it reads."""
+        form = Form(self._root)
+        form.add(node.outputs, partial(self._before, number=number))
+        if node.outputs[0].node is not node:
+            form.read(node.inputs)
+            form.note(*(v.node.attrs["perm"] if v is not source else None
+                        for v, source in zip(node.inputs, node.outputs[0].node.inputs)))
+        return form
 
     def _forget(self, value: Value) -> None:
         """No step touches the memory of a value: it needs none."""
@@ -401,29 +427,42 @@ class Scheduler:
     # ---- elementwise groups -----------------------------------------------------------------
 
     def _join_group(self, value: Value) -> None:
-        """Stores an elementwise value: in a group of its index space that runs late enough."""
-        shape = value.shape.sizes
-        elementwise, other = self._dependencies(value)
-        earliest = max((-1, *other)) + 1
-        for number in range(len(self.steps) - 1, -1, -1):
-            step = self.steps[number]
-            late_enough = number >= earliest and all(
-                d < number or (d == number) for d in elementwise)
-            if not late_enough:
-                break
-            if isinstance(step, Group) and step.shape == shape and (
-                len(step.outputs) < GROUP_OUTPUTS
-            ):
-                step.outputs.append(value)
-                self.stored[value] = number
-                return
-        self.steps.append(Group(len(self.steps), shape, [value]))
-        self.stored[value] = len(self.steps) - 1
+        """Stores an elementwise value: in a group that runs late enough and has its elements.
 
-    def _dependencies(self, value: Value) -> tuple[set[int], set[int]]:
-        """Steps that a value reads: at its own index alone, and at other places."""
+        A group of the same index space that touches none of them would be one more kernel to
+        compile and save nothing. Scalars keep company: their kernels are launches and little else.
+        """
+        shape = value.shape.sizes
+        elementwise, other, touched = self._dependencies(value)
+        keys: list[tuple[Value | None, tuple[Dim, ...]]] = [(v, shape) for v in touched]
+        if all(size == 1 for size in shape):
+            keys.append((None, shape))
+        earliest = max((0, *(number + 1 for number in other), *elementwise))
+        found = self._group_with_room({self.touching.get(key, -1) for key in keys}, earliest)
+        if found is None:
+            found = Group(len(self.steps), shape)
+            self.steps.append(found)
+        found.outputs.append(value)
+        number = found.number
+        self.stored[value] = number
+        self.touching.update((key, number) for key in keys)
+
+    def _group_with_room(self, numbers: Iterable[int], earliest: int) -> Group | None:
+        """The last of the steps `numbers` that is not too early and takes one more output."""
+        for number in sorted(numbers, reverse=True):
+            step = self.steps[number] if number >= earliest else None
+            if isinstance(step, Group) and len(step.outputs) < GROUP_OUTPUTS:
+                return step
+        return None
+
+    def _dependencies(self, value: Value) -> tuple[set[int], set[int], list[Value]]:
+        """Steps that a value reads, at its own index alone and at other places.
+
+        Then the values with elements of their own that computing it touches.
+        """
         elementwise: set[int] = set()
         other: set[int] = set()
+        touched: dict[Value, None] = {value: None}
         pending = [(value, True)]
         seen = set()
         while pending:
@@ -434,13 +473,15 @@ class Scheduler:
             other |= self._sizes_from(current)
             for source in read_inputs(current.node):
                 pointwise = isinstance(current.node.opdef.lowering, Pointwise)
+                touched[source] = None
                 kept = same_place and pointwise and source.shape.sizes == value.shape.sizes
                 if source in self.stored:
                     aliased = source in self.aliases
                     (elementwise if kept and not aliased else other).add(self.stored[source])
                 else:
                     pending.append((source, kept))
-        return elementwise, other
+        return elementwise, other, [v for v in touched if v.shape.rank and any(
+            size != 1 for size in v.shape.sizes)]
 
     def _sizes_from(self, value: Value) -> set[int]:
         """The steps after which the sizes that computing a value takes are known."""
@@ -454,6 +495,13 @@ class Scheduler:
         return {self.known[name] for name in symbols_of(sizes) if name in self.known}
 
     def _map_kernel(self, group: Group) -> Launch:
+        form = Form(self._root)
+        form.note("map")
+        form.add(group.outputs, partial(self._before, number=group.number))
+        return self.repeats.launch(
+            form, [v.node for v in group.outputs], lambda: self._new_map(group))
+
+    def _new_map(self, group: Group) -> Launch:
         outputs = group.outputs
         values = self._visited(outputs, group.number)
         merged = frame(group.shape, values, ()) if values is not None else None
@@ -517,6 +565,12 @@ class Scheduler:
         return changed
 
     def _build(self, node: Node, number: int) -> Launch:
+        if not isinstance(node.opdef.lowering, (Contraction, Reduce, Window)):
+            return self._new_kernel(node, number)
+        return self.repeats.launch(
+            self._form_of(node, number), [node], lambda: self._new_kernel(node, number))
+
+    def _new_kernel(self, node: Node, number: int) -> Launch:
         lowering = node.opdef.lowering
         if isinstance(lowering, Reduce):
             return self._reduce(node, lowering, number)
@@ -548,7 +602,11 @@ class Scheduler:
         sizes = merged.sizes if merged is not None else shape
         reduced = [k for k, g in enumerate(groups) if g[0] in axes]
         ctx = Elements.context(Elements(lambda v: True), node)
-        body = build_reduce(elements, node, lowering, sizes, reduced, ctx)
+        rows = rows_of_a_chunk(sizes, reduced)
+        if rows is None:
+            body = build_reduce(elements, node, lowering, sizes, reduced, ctx)
+        else:
+            body = build_chunked(elements, node, lowering, sizes, reduced, rows, ctx)
         return self._finish(elements, body, [node])
 
     def _cumulative(self, node: Node, lowering: Cumulative, number: int) -> Launch:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 from graphflow.codegen.library import LibraryKernel
 from graphflow.codegen.sizes import SizeGuards
 from graphflow.dims import Dim
 from graphflow.loop_ir.nest import Kernel
 from graphflow.program import Node, Program, Value
+
+if TYPE_CHECKING:
+    from graphflow.codegen.footprints import Footprints
 
 
 @dataclass(slots=True)
@@ -40,6 +43,7 @@ class Launch:
       reusable: pairs of a written and a read buffer that may be one memory.
       update: what is called instead where a scatter's pair is one memory, if there is that.
       address: of the compiled kernel, once there is one.
+      footprints: of the kernel, once somebody has asked what the members of a team do of it.
     """
 
     kernel: Kernel | LibraryKernel
@@ -49,6 +53,7 @@ class Launch:
     reusable: tuple[tuple[int, int], ...] = ()
     update: Update | None = None
     address: int = 0
+    footprints: Footprints | None = None
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from graphflow.codegen.borders import Bound, Condition, Span, all_of, clip, spli
 from graphflow.codegen.elements import Elements, int64
 from graphflow.codegen.panels import Panels
 from graphflow.codegen.ranges import surely_inside
+from graphflow.codegen.slice_chunks import SliceChunks, slice_chunks
 from graphflow.dims import Dim
 from graphflow.dtypes import DType, float32
 from graphflow.loop_ir import b
@@ -55,6 +56,7 @@ class Sums:
         half = self.out.dtype.name in ("float16", "bfloat16")
         self.kind: DType = float32 if half else self.out.dtype
         self.slices: int | None = e.loop() if self._in_slices() else None
+        self.chunks = self._chunks() if self.slices is not None else None
         self.panel: tuple[Panels, Expr] | None = None  # and the column in it
 
     def _in_slices(self) -> bool:
@@ -72,10 +74,20 @@ class Sums:
         walks = all(i[:1] == sums[:1] for i in self._maps(place, sums))
         return walks and inner >= SLICE_TERMS
 
+    def _chunks(self) -> SliceChunks | None:
+        """The chunks of slices, if the output has a size that is known."""
+        sizes = self.out.shape.sizes
+        if not all(isinstance(d, int) for d in sizes):
+            return None
+        terms = prod(x.attr if x.op == "const" else SLICE_TERMS for x in self.extents[1:])
+        return slice_chunks(self.e, self.out, self.node.inputs[0].shape.sizes[0], terms)
+
     def over_slices(self, body: Body) -> Body:
         """The loop over slices around the tiles, which add to zeros."""
         if self.slices is None:
             return body
+        if self.chunks is not None:
+            return self.chunks.around(self.e, self.slices, body)
         numbers = [self.e.loop() for _ in self.out.shape.sizes]
         place = self.e.offset(self.out, tuple(map(b.index, numbers)))
         zero = b.const(0.0, self.out.dtype)
@@ -104,6 +116,8 @@ class Sums:
         return (begin, *self._nest(places, loops, sums, spans, varying, column), *stores)
 
     def _store(self, place: Index, total: Expr) -> Body:
+        if self.chunks is not None:
+            return (self.chunks.add(self.e, place, total),)
         return (Store(self.e.buffer(self.out, written=True), self.e.offset(self.out, place),
                       total, combine=None if self.slices is None else "add"),)
 
@@ -122,7 +136,8 @@ class Sums:
         numbers = [self.e.loop() for _ in loops]
         index = dict(zip(loops, map(b.index, numbers)))
         if self.slices is not None:
-            index[0] = b.index(self.slices)
+            index[0] = b.index(self.slices) if self.chunks is None else self.chunks.slice_at(
+                self.slices)
         return numbers, tuple(index.get(k, int64(0)) for k in range(len(self.extents))), loops
 
     # ---- conditions -------------------------------------------------------------------------

@@ -5,13 +5,26 @@
 
 import sys
 
-from graphflow.compat.tf1 import framework, layers, legacy_seq2seq, opt, rnn, seq2seq
+from graphflow import signal
+from graphflow.compat.tf1 import (
+    crf,
+    framework,
+    layers,
+    legacy_seq2seq,
+    losses,
+    opt,
+    rnn,
+    seq2seq,
+    slim,
+    training,
+)
 
-slim = layers
-
-for _name, _module in {"framework": framework, "layers": layers, "opt": opt, "rnn": rnn,
-                       "legacy_seq2seq": legacy_seq2seq, "seq2seq": seq2seq,
-                       "slim": slim}.items():
+for _name, _module in {
+        "crf": crf, "framework": framework, "layers": layers, "legacy_seq2seq": legacy_seq2seq,
+        "losses": losses, "opt": opt, "rnn": rnn, "seq2seq": seq2seq, "signal": signal,
+        "slim": slim, "slim.losses": losses, "slim.learning": training,
+        "training": training}.items():
     sys.modules[f"{__name__}.{_name}"] = _module
 
-__all__ = ["framework", "layers", "legacy_seq2seq", "opt", "rnn", "seq2seq", "slim"]
+__all__ = ["crf", "framework", "layers", "legacy_seq2seq", "losses", "opt", "rnn", "seq2seq",
+           "signal", "slim", "training"]

@@ -11,6 +11,7 @@ from graphflow.dims.assumptions import (
     Assumptions,
     assuming,
     broadcast_dims,
+    current_assumptions,
     evaluate_dim,
     same,
 )
@@ -23,6 +24,7 @@ from graphflow.dims.size import (
     as_dim,
     as_known_size,
     ceildiv,
+    count_symbols,
     dim_max,
     dim_min,
     equal,
@@ -35,6 +37,7 @@ from graphflow.dims.size import (
     never_negative,
     product,
     simplify,
+    skip_symbols,
     sub,
     symbol,
     symbol_name,
@@ -43,7 +46,8 @@ from graphflow.dims.size import (
 
 __all__ = [
     "Assumptions", "Dim", "Dimension", "KnownDim", "SymDim", "add", "as_dim", "as_known_size",
-    "assuming", "broadcast_dims", "ceildiv", "dim_max", "dim_min", "equal", "evaluate_dim",
-    "floordiv", "fresh", "fresh_integer", "is_anonymous", "is_size", "mul", "never_negative",
-    "product", "same", "simplify", "sub", "symbol", "symbol_name", "wrap",
+    "assuming", "broadcast_dims", "ceildiv", "count_symbols", "current_assumptions",
+    "dim_max", "dim_min", "equal", "evaluate_dim", "floordiv", "fresh", "fresh_integer",
+    "is_anonymous", "is_size", "mul", "never_negative", "product", "same", "simplify",
+    "skip_symbols", "sub", "symbol", "symbol_name", "wrap",
 ]

@@ -92,6 +92,14 @@ class Assumptions:
             known.update(dict.fromkeys(names, target))
         return {name: resolved(dim) for name, dim in known.items()}
 
+    def agree(self, guards: Mapping[tuple[Dim, Dim], bool]) -> bool:
+        """True if these guards have the same answers for the hints; no if a hint lacks."""
+        try:
+            return all((evaluate_dim(a, self.hints) == evaluate_dim(b, self.hints)) == answer
+                       for (a, b), answer in guards.items())
+        except KeyError:
+            return False
+
     def hold_for(self, values: dict[str, int]) -> bool:
         """True if every guard has the same answer for `values`."""
         return all(
@@ -116,6 +124,11 @@ class assuming:
 
     def __exit__(self, *_: object) -> None:
         _local.assumptions = self._outer
+
+
+def current_assumptions() -> Assumptions | None:
+    """Those of the innermost `assuming`, if there are any."""
+    return getattr(_local, "assumptions", None)
 
 
 def same(a: Dim, b: Dim) -> bool | None:

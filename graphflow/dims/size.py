@@ -234,6 +234,17 @@ def fresh() -> SymDim:
     return symbol(f"?{next(_serial)}")
 
 
+def count_symbols() -> int:
+    """A number above those of all sizes that `fresh` has given so far."""
+    return next(_serial)
+
+
+def skip_symbols(end: int) -> None:
+    """Makes `fresh` go on after what `count_symbols` has given, perhaps in another process."""
+    while next(_serial) < end:
+        pass
+
+
 def fresh_integer() -> SymDim:
     """An integer that nothing is known of: unlike a size, it may be negative.
 

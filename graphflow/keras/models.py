@@ -36,7 +36,7 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True) 
     """The model that `save` wrote, with its weights, compiled as it was.
 
     custom_objects: the user's own classes and functions, by name. Raises NotFoundError if there
-    is no such file, DataLossError if it is damaged, GraphError if it holds weights alone.
+    is no such file, LoadError if it is damaged, GraphError if it holds weights alone.
     """
     config, arrays, table, training, state = read_model(filepath)
     with custom_object_scope(custom_objects or {}):

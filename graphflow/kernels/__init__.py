@@ -7,10 +7,13 @@ that its object needs no symbol from Python or Numba. Sizes and indices are int6
 
 `kernel_function(name, dtypes)` gives the function for the element types of the buffers. The
 families are imported when the first of their kernels is compiled, since they import Numba.
+
+Kernels from outside, of users' functions, are added by `add_outside`.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
@@ -23,7 +26,8 @@ FAMILIES = {
     "where": "where_indices", "unique": "unique", "set_difference": "unique",
     "first_distinct": "first_distinct", "lu_factor": "linear_algebra",
     "lu_solve": "linear_algebra", "triangular_solve": "linear_algebra",
-    "suppress": "box_suppression",
+    "suppress": "box_suppression", "gather_tree": "gather_tree",
+    "fft": "fourier", "rfft": "fourier", "irfft": "fourier",
     "cholesky": "linear_algebra", "qr": "linear_algebra", "eigh": "tridiagonal", "svd": "jacobi",
 }
 
@@ -38,3 +42,28 @@ def kernel_function(name: str, dtypes: Sequence[DType]) -> Callable[[Any, Any], 
     family = import_module(f"graphflow.kernels.{FAMILIES[name]}")
     function: Callable[[Any, Any], None] = getattr(family, name)(tuple(dtypes))
     return function
+
+
+_outside: dict[str, Callable[[tuple[DType, ...]], Callable[[Any, Any], None]]] = {}
+_lock = threading.Lock()
+
+
+def add_outside(
+    name: str, make: Callable[[tuple[DType, ...]], Callable[[Any, Any], None]]
+) -> None:
+    """Adds a kernel from outside.
+
+    name: equal for equal code, in any process; else it begins with `loop_ir.external`'s
+      PROCESS_ONLY, and a name that is known stands for what it stood for.
+    make: gives the function for the element types of the buffers.
+    """
+    with _lock:
+        _outside.setdefault(name, make)
+
+
+def outside_function(
+    name: str, dtypes: Sequence[DType]
+) -> Callable[[Any, Any], None] | None:
+    """The function of a kernel from outside; None for graphflow's own kernels."""
+    make = _outside.get(name)
+    return None if make is None else make(tuple(dtypes))

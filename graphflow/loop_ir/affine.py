@@ -79,10 +79,17 @@ def bounds(expr: Expr, known: Mapping[Expr, tuple[int, int]]) -> tuple[int, int]
 
     `known` gives the bounds of sub-expressions. None if something else is part of it.
     """
-    found: dict[Expr, tuple[int, int] | None] = {}
-    for node in walk(expr):
-        found[node] = known[node] if node in known else _node_bounds(
-            node, [found[a] for a in node.args])
+    return learn_bounds(expr, dict(known))
+
+
+def learn_bounds(
+    expr: Expr, found: dict[Expr, tuple[int, int] | None]
+) -> tuple[int, int] | None:
+    """The same, where `found` learns the bounds of all parts, for further questions."""
+    if expr not in found:
+        for node in walk(expr):
+            if node not in found:
+                found[node] = _node_bounds(node, [found[a] for a in node.args])
     return found[expr]
 
 

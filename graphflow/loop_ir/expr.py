@@ -17,7 +17,7 @@ import numpy as np
 
 from graphflow.dtypes import DType, int64
 from graphflow.errors import ProgramError
-from graphflow.loop_ir.op_table import PYTHON_TYPE, type_error
+from graphflow.loop_ir.op_table import ANY_NUMBER, PYTHON_TYPE, type_error
 from graphflow.loop_ir.scalar_ops import OPS
 from graphflow.loop_ir.semantics import arithmetic_dtype
 
@@ -181,7 +181,7 @@ def build(op: str, *operands: Any, dtype: DType | None = None, attr: Any = None)
     Raises DTypeError if the dtypes or the number of operands do not fit, naming the op.
     """
     record = OPS[op]
-    if len(operands) != record.arity:
+    if len(operands) != record.arity != ANY_NUMBER:
         raise type_error(op, f"expects {record.arity} operands, got {len(operands)}")
     args = _with_constants(op, operands, record.matched_from)
     result = record.rule(op, tuple(arg.dtype for arg in args), dtype, attr)

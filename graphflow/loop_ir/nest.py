@@ -31,10 +31,13 @@ class BufferParameter:
       dtype: element type.
       written: True if the kernel stores to it; it then loads from that memory only through
         another parameter, if at all.
+      private: True for memory that holds values of one call only, part by part: each member of a
+        team that shares the call has its own.
     """
 
     dtype: DType
     written: bool = False
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,8 @@ def kernel_text(kernel: Kernel) -> str:
 
 
 def _buffer_text(parameter: BufferParameter) -> str:
-    return parameter.dtype.name + ("!" if parameter.written else "")
+    return (parameter.dtype.name + ("!" if parameter.written else "")
+            + ("~" if parameter.private else ""))
 
 
 def _write(statement: Statement, lines: list[str], depth: int) -> None:

@@ -17,6 +17,7 @@ from graphflow.errors import DTypeError, describe
 
 TypeRule = Callable[[str, tuple[DType, ...], "DType | None", Any], DType]
 Family = tuple[DType, ...]
+ANY_NUMBER = -1  # the arity of an op that its attribute knows the operands of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class ScalarOp:
 
     Attributes:
       name: the name in expressions and of the builder's method.
-      arity: the number of operands.
+      arity: the number of operands, or ANY_NUMBER.
       rule: the typing rule (see the module).
       compute: `compute(node, environment, *operands)` → array, over NumPy arrays in the
         arithmetic dtype of their nodes; defines the op.
@@ -140,6 +141,17 @@ def literal(name: str, operands: tuple[DType, ...], declared: DType | None, attr
         raise type_error(name, f"a {dtype.name} constant is a Python {python_type.__name__}, "
                                f"got {attr!r}")
     return dtype
+
+
+def called(name: str, operands: tuple[DType, ...], declared: DType | None, attr: Any) -> DType:
+    """`call`: the attribute is a `ScalarFunction`, which says the types."""
+    if attr is None:
+        raise type_error(name, "it takes a function as its attribute")
+    if operands != attr.inputs:
+        expected, found = (", ".join(d.name for d in kinds) for kinds in (attr.inputs, operands))
+        raise type_error(name, f"the function takes ({expected}), got ({found})")
+    result: DType = attr.result
+    return result
 
 
 PYTHON_TYPE = {"bool": bool, "signed": int, "unsigned": int, "float": float, "complex": complex}

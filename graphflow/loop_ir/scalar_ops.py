@@ -17,7 +17,9 @@ from graphflow.dtypes import uint32 as uint32_dtype
 from graphflow.errors import DTypeError, ProgramError
 from graphflow.loop_ir import semantics
 from graphflow.loop_ir.op_table import (
+    ANY_NUMBER,
     OpTable,
+    called,
     choice,
     complex_of,
     conversion,
@@ -79,6 +81,11 @@ def _cast(node: Any, environment: Any, x: np.ndarray) -> np.ndarray:
 
 def _bitcast(node: Any, environment: Any, x: np.ndarray) -> np.ndarray:
     return semantics.bitcast(x, node.args[0].dtype, node.dtype)
+
+
+def _called(node: Any, environment: Any, *operands: np.ndarray) -> np.ndarray:
+    result: np.ndarray = node.attr.compute(*operands)
+    return result
 
 
 # Leaves.
@@ -191,3 +198,7 @@ _op("real", 1, real_part(COMPLEX), np.real, "The real part.")
 _op("imag", 1, real_part(COMPLEX), np.imag, "The imaginary part.")
 _op("conj", 1, same(COMPLEX), np.conj, "The conjugate.")
 _op("complex", 2, complex_of, semantics.make_complex, "x + i·y.")
+
+# Functions from outside.
+_leaf("call", ANY_NUMBER, called, _called,
+    "The scalar function `attr` of the operands; see `external`.", basic=COMPUTED)

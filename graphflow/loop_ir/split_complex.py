@@ -46,7 +46,7 @@ def split_complex(kernel: Kernel) -> Kernel:
         *(e for s in statements for e in expressions(s))
     ):
         return kernel
-    buffers = tuple(BufferParameter(p.dtype.real_dtype, p.written) if p.dtype.is_complex else p
+    buffers = tuple(replace(p, dtype=p.dtype.real_dtype) if p.dtype.is_complex else p
                     for p in kernel.buffers)
     return replace(kernel, buffers=buffers, body=_Splitter(kernel, statements).body(kernel.body))
 

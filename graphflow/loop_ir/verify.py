@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphflow.errors import DTypeError, ProgramError
 from graphflow.loop_ir.expr import Expr, walk
+from graphflow.loop_ir.op_table import ANY_NUMBER
 from graphflow.loop_ir.scalar_ops import OPS
 
 
@@ -23,9 +24,9 @@ def _problem(node: Expr) -> str:
     record = OPS.get(node.op)
     if record is None:
         return f"there is no scalar op {node.op!r}."
-    if len(node.args) != record.arity:
+    if len(node.args) != record.arity != ANY_NUMBER:
         return f"{node.op} takes {record.arity} operands, it has {len(node.args)}."
-    if node.attr is not None and record.arity:
+    if node.attr is not None and record.arity not in (0, ANY_NUMBER):
         return f"{node.op} takes no attribute, it has {node.attr!r}."
     try:
         expected = record.rule(

@@ -112,7 +112,7 @@ def _sample(
     probabilities: of each class, or None if all are equally likely to be drawn first (the pool is
     then sized by `weights` alone).
     """
-    true_classes = _true_classes(op, name, true_classes, num_true)
+    true_classes = checked_true_classes(op, name, true_classes, num_true)
     if num_sampled < 1:
         raise failure(op, name, f"num_sampled must be positive, got {num_sampled}")
     draws = num_sampled
@@ -127,12 +127,12 @@ def _sample(
     sampled = pool
     if unique:
         sampled, tries = apply(FIRST_DISTINCT, (pool,), {"count": num_sampled})
-    counts = [_expected(weights(classes), num_sampled, tries)
+    counts = [expected_count(weights(classes), num_sampled, tries)
               for classes in (true_classes, sampled)]
     return Sampled(sampled, *counts)
 
 
-def _true_classes(op: str, name: str | None, true_classes: Any, num_true: int) -> Any:
+def checked_true_classes(op: str, name: str | None, true_classes: Any, num_true: int) -> Any:
     true_classes = F.cast(convert(true_classes), dt.int64)
     shape = true_classes.shape
     if shape.rank not in (None, 2) or (
@@ -142,7 +142,7 @@ def _true_classes(op: str, name: str | None, true_classes: Any, num_true: int) -
     return true_classes
 
 
-def _expected(p: Any, num_sampled: int, tries: Any) -> Any:
+def expected_count(p: Any, num_sampled: int, tries: Any) -> Any:
     """How often a class of probability p is among the candidates, on average: float32."""
     if isinstance(tries, int):
         return F.cast(p * num_sampled, dt.float32)
@@ -262,7 +262,7 @@ def all_candidate_sampler(
     """
     op = "AllCandidateSampler"
     with scope(name, op):
-        true_classes = _true_classes(op, name, true_classes, num_true)
+        true_classes = checked_true_classes(op, name, true_classes, num_true)
         return Sampled(F.range(np.int64(num_sampled)),
                        F.ones_like(true_classes, dtype=dt.float32),
                        F.ones([num_sampled], dt.float32))
@@ -284,7 +284,7 @@ def compute_accidental_hits(
     """
     op = "ComputeAccidentalHits"
     with scope(name, op):
-        true_classes = _true_classes(op, name, true_classes, num_true)
+        true_classes = checked_true_classes(op, name, true_classes, num_true)
         hits = F.equal(F.expand_dims(true_classes, 2), convert(sampled_candidates))
         places = F.where(hits)
         weights = F.zeros_like(places[:, 0], dtype=dt.float32) + dt.float32.min

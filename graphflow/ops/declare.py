@@ -49,6 +49,7 @@ def declare(
     samples: Callable[[], Sequence[Sample]] | None = None,
     errors: Callable[[], Sequence[ErrorSample]] | None = None,
     depth: int = 1,
+    version: int = 1,
     **families: tuple[DType, ...],
 ) -> OpDef:
     """Declares one op; see `OpDef` for the arguments and `schema` for the text of `inputs`."""
@@ -57,7 +58,7 @@ def declare(
         reference=reference, grad=grad, lowering=lowering, symbolic=symbolic,
         broadcasts=broadcasts, commutative=commutative, sparse_grad=sparse_grad,
         samples=samples, errors=errors,
-        defined_at=declaration_site(depth + 1)))
+        defined_at=declaration_site(depth + 1), version=version))
 
 
 def _public(

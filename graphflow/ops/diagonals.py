@@ -123,7 +123,7 @@ def _part_gradient(F: Any, op: Any, g: Any) -> list[Any]:
 
 
 DIAG_PART: OpDef = declare(
-    "MatrixDiagPart", "input: any", attrs=_BAND | {"padding": Attr("object", 0)},
+    "MatrixDiagPart", "input: any", attrs=_BAND | {"padding": Attr("number", 0)},
     infer=_part_type, reference=_part_reference, grad=_part_gradient,
     lowering=View(_cell, fill=lambda ctx: _fill(ctx.attrs["padding"], ctx.in_dtypes[0])),
     samples=lambda: [
@@ -219,7 +219,7 @@ def _diag_samples() -> list[Sample]:
 
 
 DIAG: OpDef = declare(
-    "MatrixDiag", "diagonal: any, size: S", attrs=_BAND | {"padding": Attr("object", 0)},
+    "MatrixDiag", "diagonal: any, size: S", attrs=_BAND | {"padding": Attr("number", 0)},
     infer=_diag_type, reference=_diag_reference, grad=_diag_gradient,
     lowering=View(_stored, fill=lambda ctx: _fill(ctx.attrs["padding"], ctx.in_dtypes[0])),
     samples=_diag_samples,

@@ -79,16 +79,17 @@ def _vector_error() -> list[ErrorSample]:
 # What a file holds may change between runs, so reads are steps of their own, in order.
 READ_FILE = declare(
     "ReadFile", "filename: string", infer=_of_scalars(TensorType(dt.string, SCALAR)),
-    reference=_read, grad=_STRINGS, lowering=Host(effect=True), errors=_vector_error)
+    reference=_read, grad=_STRINGS, lowering=Host(effect=True, reaches_out=True),
+    errors=_vector_error)
 
 WRITE_FILE = declare(
     "WriteFile", "filename: string, contents: string", infer=_of_scalars(), reference=_write,
-    grad=_STRINGS, lowering=Host(effect=True))
+    grad=_STRINGS, lowering=Host(effect=True, reaches_out=True))
 
 MATCHING_FILES = declare(
     "MatchingFiles", "pattern: string",
     infer=lambda c: [TensorType(dt.string, TensorShape.of((fresh(),)))], reference=_matching,
-    grad=_STRINGS, lowering=Host(effect=True))
+    grad=_STRINGS, lowering=Host(effect=True, reaches_out=True))
 
 
 @op_function

@@ -187,6 +187,17 @@ def get_seed(op_seed: int | None) -> tuple[int | None, int | None]:
     return seeds if seeds != (0, 0) else (0, _SEED_MODULUS)
 
 
+def seed_count(graph: Graph) -> int:
+    """How many random operations took their seed from the graph's so far."""
+    counter = graph.root.get_collection(_SEED_COUNT_KEY)
+    return counter[0] if counter else 0
+
+
+def set_seed_count(graph: Graph, number: int) -> None:
+    """Makes the next random operation take the seed that follows `number` others."""
+    graph.root.get_collection_ref(_SEED_COUNT_KEY)[:] = [number] if number else []
+
+
 def _next_seed(root: Graph) -> int:
     """How often this was called for the graph; kept in a private collection."""
     with root._lock:

@@ -144,7 +144,7 @@ def _py_func_op(name: str, effect: bool) -> OpDef:
     return declare(
         name, "input: *any", attrs={"func": Attr("object"), "Tout": Attr("dtypes")},
         infer=_types, reference=_call, grad=NotDifferentiable("a Python function"),
-        lowering=Host(effect=effect), samples=_samples, depth=2)
+        lowering=Host(effect=effect, reaches_out=True), samples=_samples, depth=2)
 
 
 PY_FUNC = _py_func_op("PyFunc", effect=True)

@@ -58,7 +58,7 @@ PLACEHOLDER_WITH_DEFAULT = declare(
     reference=lambda x, shape: x, grad=lambda F, op, g: [g], lowering=Host(effect=False))
 
 CAPTURE = declare(
-    "Capture", "", attrs={"type": Attr("object"), "handle": Attr("bool", False)},
+    "Capture", "", attrs={"type": Attr("type"), "handle": Attr("bool", False)},
     infer=lambda c: [c.attrs["type"]], reference=None, grad=_LEAF, lowering=Leaf())
 
 
@@ -232,20 +232,23 @@ publish(convert_to_tensor)
 # ---- leaves of Programs -------------------------------------------------------------------------
 
 FEED = declare(
-    "Feed", "", attrs={"tensor": Attr("str"), "type": Attr("object")},
-    infer=lambda c: [c.attrs["type"]], reference=None, grad=_LEAF, lowering=Leaf())
+    "Feed", "", attrs={"tensor": Attr("str"), "type": Attr("type")},
+    infer=lambda c: [c.attrs["type"]], reference=None, grad=_LEAF,
+    lowering=Leaf(of_programs=True))
 
 ARGUMENT = declare(
-    "Argument", "", attrs={"index": Attr("int"), "type": Attr("object")},
-    infer=lambda c: [c.attrs["type"]], reference=None, grad=_LEAF, lowering=Leaf())
+    "Argument", "", attrs={"index": Attr("int"), "type": Attr("type")},
+    infer=lambda c: [c.attrs["type"]], reference=None, grad=_LEAF,
+    lowering=Leaf(of_programs=True))
 
 STATE_VALUE = declare(
     "StateValue", "",
-    attrs={"key": Attr("str"), "type": Attr("object"),
-           "initial": Attr("str", None, optional=True, choices=("zero", "random"))},
-    infer=lambda c: [c.attrs["type"]], reference=None, grad=_LEAF, lowering=Leaf())
+    attrs={"key": Attr("str"), "type": Attr("type"),
+           "initial": Attr("str", None, optional=True)},  # see `Store.read`
+    infer=lambda c: [c.attrs["type"]], reference=None, grad=_LEAF,
+    lowering=Leaf(of_programs=True))
 
 STATE_FLAG = declare(
     "StateFlag", "", attrs={"key": Attr("str")},
     infer=lambda c: [TensorType(bool_, TensorShape.of(()))], reference=None, grad=_LEAF,
-    lowering=Leaf())
+    lowering=Leaf(of_programs=True))

@@ -69,7 +69,7 @@ def _pad_grad(F: Any, op: Any, g: Any) -> list[Any]:
 
 
 PAD = declare(
-    "Pad", "tensor: any", attrs={"paddings": Attr("pairs"), "constant": Attr("object", 0)},
+    "Pad", "tensor: any", attrs={"paddings": Attr("pairs"), "constant": Attr("number", 0)},
     infer=_padded_type, reference=_pad_reference, grad=_pad_grad,
     lowering=View(
         lambda i, ctx: tuple(k - before for k, (before, _) in zip(i, ctx.attrs["paddings"])),

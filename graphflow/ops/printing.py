@@ -15,7 +15,7 @@ from graphflow import dtypes as dt
 from graphflow.builder import apply, convert, current, publish
 from graphflow.errors import DTypeError, UnknownError
 from graphflow.lowering import Host
-from graphflow.opdef import Attr, Infer, NotDifferentiable, RunError, Sample, same_as_input
+from graphflow.opdef import Attr, Codec, Infer, NotDifferentiable, RunError, Sample, same_as_input
 from graphflow.ops.arguments import failure, is_tensor
 from graphflow.ops.declare import declare
 from graphflow.ops.host_state import CallCount, current_host_state
@@ -35,6 +35,15 @@ def _print(
     return value
 
 
+def _new_count(plain: Any) -> CallCount:
+    if plain is not True:
+        raise ValueError(f"a counter of calls is written as true, got {plain!r}")
+    return CallCount()
+
+
+_CALLS = Codec(lambda calls: True, _new_count)
+
+
 def _print_samples() -> list[Sample]:
     return [Sample((np.array([1.0, -2.0]), np.array([3, 4]), np.array(True)), {"message": "m: "}),
             Sample((np.zeros((0, 2)),), {"summarize": -1})]
@@ -43,7 +52,7 @@ def _print_samples() -> list[Sample]:
 PRINT = declare(
     "Print", "input: T, data: *any", T=dt.ALL,
     attrs={"message": Attr("str", ""), "first_n": Attr("int", -1), "summarize": Attr("int", 3),
-           "calls": Attr("object", None, optional=True)},
+           "calls": Attr("object", None, optional=True, codec=_CALLS)},
     infer=same_as_input, reference=_print,
     grad=lambda F, op, g: [g] + [None] * (len(op.inputs) - 1),
     lowering=Host(effect=True), samples=_print_samples)
@@ -131,6 +140,28 @@ def _print_formatted(
     return ()
 
 
+def _template_of(plain: Any) -> Template:
+    if not isinstance(plain, list) or not plain or not all(isinstance(p, str) for p in plain):
+        raise ValueError(f"a template is a list of texts, got {plain!r}")
+    return Template(tuple(plain))
+
+
+def _stream_name(output: Output) -> str:
+    if output.name not in ("stdout", "stderr"):
+        raise ValueError(f"it prints to a {'file' if output.name == 'file' else 'function'}")
+    return output.name
+
+
+def _stream(plain: Any) -> Output:
+    if plain not in ("stdout", "stderr"):
+        raise ValueError(f"only stdout and stderr can be printed to, got {plain!r}")
+    return Output(plain)
+
+
+_TEMPLATE = Codec(lambda template: list(template.pieces), _template_of)
+_OUTPUT = Codec(_stream_name, _stream)
+
+
 def _print_v2_samples() -> list[Sample]:
     attrs = {"template": Template(("x = ", ", y = ", "")), "output": Output("stderr")}
     return [Sample((np.array([1, 2]), np.array(0.5)), attrs, grad=False),
@@ -143,8 +174,8 @@ def _nothing(c: Infer) -> list[Any]:
 
 PRINT_V2 = declare(
     "PrintV2", "inputs: *any",
-    attrs={"template": Attr("object"), "summarize": Attr("int", 3), "end": Attr("str", "\n"),
-           "output": Attr("object")},
+    attrs={"template": Attr("object", codec=_TEMPLATE), "summarize": Attr("int", 3),
+           "end": Attr("str", "\n"), "output": Attr("object", codec=_OUTPUT)},
     infer=_nothing, reference=_print_formatted, grad=NotDifferentiable("no outputs"),
     lowering=Host(effect=True), samples=_print_v2_samples)
 

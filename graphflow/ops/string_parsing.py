@@ -255,7 +255,7 @@ def _column(values: list[Any], dtype: dt.DType) -> np.ndarray:
 
 DECODE_CSV = declare(
     "DecodeCSV", "records: string",
-    attrs={"out_types": Attr("dtypes"), "defaults": Attr("object"),
+    attrs={"out_types": Attr("dtypes"), "defaults": Attr("consts"),
            "field_delim": Attr("str", ","), "use_quote_delim": Attr("bool", True),
            "na_value": Attr("str", ""), "select_cols": Attr("ints", None, optional=True)},
     infer=_csv_type, reference=_decode_csv, grad=_STRINGS, lowering=Host(effect=False),

@@ -97,6 +97,19 @@ def bind_value(tensor: Tensor, value: Any) -> np.ndarray:
     return array
 
 
+def bind_stack(tensor: Tensor, value: Any) -> np.ndarray:
+    """`value` as a contiguous array [steps, …] of values for `tensor`. Raises FeedError."""
+    if isinstance(value, (Tensor, Operation)) or hasattr(value, "as_graph_tensor"):
+        return bind_value(tensor, value)  # refuses it
+    array = _as_array(tensor, value)
+    if array.ndim == 0 or not _fits(array.shape[1:], tensor.shape):
+        raise FeedError(
+            f"Session.run_many: cannot feed slices of a value of shape {list(array.shape)} for "
+            f"{_described(tensor)}. Its first axis counts the steps; what is the same in all "
+            "steps goes into feed_dict.")
+    return np.require(array, requirements=["C", "A"])
+
+
 def _shape_hint(actual: tuple[int, ...], shape: TensorShape) -> str:
     if shape.rank == len(actual) + 1 and _fits(actual, shape[1:]):
         return " The first axis is missing: feed [value] for a batch of one."

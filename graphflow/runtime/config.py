@@ -63,8 +63,12 @@ class GraphOptions(_Message):
 
 
 class ConfigProto(_Message):
-    """Settings of a session, as in `tf.ConfigProto`."""
+    """Settings of a session, as in `tf.ConfigProto`.
 
+    `intra_op_parallelism_threads`: how many threads share a run, 0 for all cores.
+    """
+
+    intra_op_parallelism_threads: int
     fields: ClassVar[dict[str, Any]] = {
         "device_count": dict, "intra_op_parallelism_threads": 0,
         "inter_op_parallelism_threads": 0, "use_per_session_threads": False,

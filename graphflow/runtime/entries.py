@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.codegen.compile import CACHE
-from graphflow.codegen.dispatch import dispatcher
+from graphflow.codegen.dispatch import STATE, dispatcher
 from graphflow.codegen.entry import (
     API,
     DATA,
@@ -173,7 +173,7 @@ class _Record:
 
 def releases(plan: Plan) -> bool:
     """Whether a step takes long enough to let other threads work."""
-    return plan.loops or plan.cost > HELD_COST
+    return plan.loops or plan.cost > HELD_COST or bool(plan.state[STATE.index("team")])
 
 
 def dispatcher_address() -> int:

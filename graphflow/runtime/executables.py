@@ -38,17 +38,19 @@ def make_executable(program: Program, options: Options) -> Executable:
     """
     if options.device == "reference":
         return ReferenceExecutable(program)
-    from graphflow.passes.trace import dump
     from graphflow.runtime.native import CannotCompile, compile_program
 
     if options.dump_passes:
+        from graphflow.passes.trace import dump
+
         dump(program, options.dump_passes, options.disable_passes)
 
     def tell(message: str) -> None:
         _tell(message, options)
 
     try:
-        return compile_program(program, tell, options.disable_passes)
+        return compile_program(
+            program, tell, options.disable_passes, options.thread_count())
     except CannotCompile as reason:
         tell(f"a program runs by the NumPy reference as a whole, because {reason}")
         return ReferenceExecutable(program)

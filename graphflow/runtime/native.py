@@ -16,10 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.codegen.capabilities import Capabilities
 from graphflow.codegen.compile import CACHE, missing_features
 from graphflow.codegen.dispatch import dispatcher
-from graphflow.codegen.schedule import Scheduler
 from graphflow.codegen.sizes import Numbers, SizeGuards, concrete, symbols_of
 from graphflow.codegen.steps import (
     CountStep,
@@ -31,7 +29,6 @@ from graphflow.codegen.steps import (
 )
 from graphflow.errors import ResourceExhaustedError
 from graphflow.lowering import Host, Region
-from graphflow.passes.pipeline import optimise
 from graphflow.program import Program, Value, is_effect
 from graphflow.reference import ReferenceExecutable, Store
 from graphflow.runtime.direct import Recipe, is_direct, recipe_of
@@ -45,6 +42,7 @@ from graphflow.runtime.interludes import (
     new_array,
 )
 from graphflow.runtime.plans import BUDGET, IllegalSizes, Plan, VariableUpdate, make_plan
+from graphflow.runtime.prepared import prepare
 from graphflow.runtime.replay import replay_of
 from graphflow.runtime.specialise import SpecialisedExecutable, exact, obstacles
 from graphflow.runtime.stages import CannotCompile, Stage, find_stages, learn_numbers
@@ -55,35 +53,36 @@ __all__ = ["CannotCompile", "NativeExecutable"]
 
 def compile_program(
     program: Program, tell: Callable[[str], None], disabled: Collection[str] = frozenset(),
+    threads: int = 1,
 ) -> NativeExecutable | SpecialisedExecutable:
     """A Program compiled for the CPU; in parts, if some of its shapes are found by running it.
 
     tell: is called with what runs by its reference, here and in bodies that Python drives.
     disabled: names of passes that are left out.
+    threads: how many may share a run.
     Raises CannotCompile where sizes come too late, and on processors that lack vectors.
     """
     lacking = missing_features()
     if lacking:
         raise CannotCompile(f"this processor has no {', '.join(lacking)}")
-    optimised = optimise(program, disabled)
-    schedule = Scheduler(optimised, Capabilities()).schedule()
+    optimised, schedule = prepare(program, disabled)
     late = obstacles(schedule)
     if not late:
         try:
-            return NativeExecutable(program, optimised, schedule, tell, disabled)
+            return NativeExecutable(program, optimised, schedule, tell, disabled, threads)
         except CannotCompile as reason:
             late = {n for n in reason.nodes if n in set(optimised.nodes) and not exact(n)}
             if not late:
                 raise
     return SpecialisedExecutable(
-        program, optimised, late, lambda part: _compiled_part(part, tell, disabled))
+        program, optimised, late, lambda part: _compiled_part(part, tell, disabled, threads))
 
 
 def _compiled_part(
-    program: Program, tell: Callable[[str], None], disabled: Collection[str]
+    program: Program, tell: Callable[[str], None], disabled: Collection[str], threads: int
 ) -> Any:
     try:
-        return compile_program(program, tell, disabled)
+        return compile_program(program, tell, disabled, threads)
     except CannotCompile as reason:
         tell(f"a part of a program runs by the NumPy reference, because {reason}")
         return ReferenceExecutable(program)
@@ -100,16 +99,16 @@ class NativeExecutable:
       source: what to run, as it was frozen.
       program: the same, optimised.
       schedule: of `program`.
-      tell, disabled: see `compile_program`.
+      tell, disabled, threads: see `compile_program`.
     """
 
     def __init__(
         self, source: Program, program: Program, schedule: Schedule,
-        tell: Callable[[str], None], disabled: Collection[str],
+        tell: Callable[[str], None], disabled: Collection[str], threads: int = 1,
     ) -> None:
         self.source, self.program, self.schedule = source, program, schedule
         self._tell = tell
-        self._disabled = disabled
+        self._disabled, self._threads = disabled, threads
         results = (*self.program.outputs, *self.program.writes.values())
         self.stages = find_stages(
             self.schedule, self._measurable(), {self.schedule.root(v) for v in results})
@@ -163,14 +162,21 @@ class NativeExecutable:
         return claims
 
     def _find_updates(self, results: Sequence[Value]) -> list[VariableUpdate]:
-        """The variables whose old value no result is, in a program of one stage."""
+        """The variables whose old value no result is, in a program of one stage.
+
+        None in a program that may wait for other runs, which can read them meanwhile.
+        """
+        if len(self.stages) > 1 or any(
+                isinstance(s, HostStep) and getattr(s.node.opdef.lowering, "waits", False)
+                for s in self.schedule.steps):
+            return []
         given = {self.schedule.root(v) for v in results}
         updates: dict[Value, VariableUpdate] = {}
         for key, value in self.program.writes.items():
             old, new = self.program.reads.get(key), self.schedule.root(value)
             if old is not None and old not in given and new.shape == value.shape:
                 updates.setdefault(new, (key, new, old))
-        return list(updates.values()) if len(self.stages) == 1 else []
+        return list(updates.values())
 
     def complaints(self) -> list[str]:
         """What runs by its reference though it is no host step by nature."""
@@ -347,26 +353,34 @@ class NativeExecutable:
 
     def _walk(self, run: Run, plan: Plan) -> None:
         """The plan's rows, with what Python does where they stop."""
-        dispatch, state, status, actions = self._dispatch, plan.state, plan.status, plan.actions
+        state, status, actions = plan.state, plan.status, plan.actions
         state[0] = 0
         while True:
             state[1] = BUDGET
-            action = actions[dispatch(plan.address)]
+            action = actions[self._enter(plan)]
             if status[0]:
                 raise _Refused
             if action is None:
                 return
-            if isinstance(action, HostStep):
-                self._host_step(run, plan, action)
-            elif isinstance(action, MeasureStep):
-                given = {v: self._array(run, v) for v in action.given}
-                if not measure(run, plan, action, given):
-                    raise _Refused
-            elif isinstance(action, CountStep):
-                count(run, plan, action, self._array(run, action.count), self._counted)
-            elif isinstance(action, History):
-                grow(run, plan, action)
-            # else a pause: signals have been let in
+            self._act(run, plan, action)
+
+    def _enter(self, plan: Plan) -> int:
+        """Lets the dispatcher go on; the number of the row at which it stops."""
+        return self._dispatch(plan.address)
+
+    def _act(self, run: Run, plan: Plan, action: Any) -> None:
+        """What Python does where the dispatcher has stopped."""
+        if isinstance(action, HostStep):
+            self._host_step(run, plan, action)
+        elif isinstance(action, MeasureStep):
+            given = {v: self._array(run, v) for v in action.given}
+            if not measure(run, plan, action, given):
+                raise _Refused
+        elif isinstance(action, CountStep):
+            count(run, plan, action, self._array(run, action.count), self._counted)
+        elif isinstance(action, History):
+            grow(run, plan, action)
+        # else a pause: signals have been let in
 
     def _plan(
         self, stage: Stage, earlier: Numbers, shapes: Sequence[tuple[int, ...] | None]
@@ -375,9 +389,13 @@ class NativeExecutable:
         if numbers is None or not self._guards.hold(numbers, frozenset(earlier)):
             raise _Refused
         try:
-            return make_plan(stage, self.schedule, numbers, self._claims, self._updates)
+            return self._planned(stage, numbers)
         except IllegalSizes:
             raise _Refused from None
+
+    def _planned(self, stage: Stage, numbers: Numbers) -> Plan:
+        return make_plan(
+            stage, self.schedule, numbers, self._claims, self._updates, self._threads)
 
     def _host_step(self, run: Run, plan: Plan, step: HostStep) -> None:
         node = step.node
@@ -406,7 +424,8 @@ class NativeExecutable:
 
     def _body(self, program: Program) -> Any:
         if program not in self._bodies:
-            self._bodies[program] = _compiled_part(program, self._tell, self._disabled)
+            self._bodies[program] = _compiled_part(
+                program, self._tell, self._disabled, self._threads)
         return self._bodies[program].call
 
     def _array(self, run: Run, value: Value) -> Any:

@@ -7,7 +7,7 @@ stage is planned as for a run; what comes after sizes that depend on values is l
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from graphflow.codegen.sizes import Numbers, symbols_of
 from graphflow.codegen.steps import Body, RegionStep, Schedule, Step
 from graphflow.passes.listing import Listing
 from graphflow.program import Program, Value
-from graphflow.runtime.plans import IllegalSizes, Planner
+from graphflow.runtime.plans import IllegalSizes, Planner, VariableUpdate
 from graphflow.runtime.stages import CannotCompile, Stage, find_stages
 from graphflow.runtime.tables import Memory
 
@@ -59,7 +59,7 @@ def outline(listing: Listing, schedule: Schedule, numbers: Numbers) -> Outline:
     results = {schedule.root(v) for v in _results(listing.program)}
     try:
         stages = find_stages(schedule, _given(listing.program), results)
-        planner = _Outliner(stages[0], top)
+        planner = Outliner(stages[0], top)
         planner.write()
         arena = planner.arrange()
     except (CannotCompile, IllegalSizes, KeyError):  # it runs by the reference, or in parts
@@ -85,11 +85,18 @@ def _given(program: Program) -> list[Value]:
     return [*program.inputs, *variables]
 
 
-class _Outliner(Planner):
-    """A planner that notes which step each row belongs to, and whose memory is whose."""
+class Outliner(Planner):
+    """A planner that notes which step each row belongs to, and whose memory is whose.
 
-    def __init__(self, stage: Stage, names: ValueNames) -> None:
-        super().__init__(stage, names.schedule, names.numbers, {})
+    Attributes:
+      visits: (row, step), in order, once the rows are written.
+    """
+
+    def __init__(
+        self, stage: Stage, names: ValueNames, claims: Mapping[Value, Value] | None = None,
+        updates: Iterable[VariableUpdate] = (), members: int = 1,
+    ) -> None:
+        super().__init__(stage, names.schedule, names.numbers, claims or {}, updates, members)
         self.visits: list[tuple[int, Visit]] = []
         self._owners: dict[Memory, tuple[ValueNames, Value]] = {}
         self._around: list[tuple[str, ValueNames]] = [("", names)]

@@ -23,6 +23,8 @@ from graphflow.program import Program, Value
 from graphflow.runtime.reuse import Reuse
 from graphflow.runtime.stages import Stage, learn_numbers
 from graphflow.runtime.tables import History, Label, Memory, Tables, room_of, with_room
+from graphflow.runtime.team import team_of
+from graphflow.runtime.teamwork import Teamwork, divide
 
 BUDGET = 1 << 27       # bytes that a loop touches before it returns, to let signals in
 LAUNCH_COST = 1 << 10
@@ -102,15 +104,16 @@ def _bytes(value: Value, shape: Sequence[int]) -> int:
 
 def make_plan(
     stage: Stage, schedule: Schedule, numbers: Numbers, claims: Mapping[Value, Value],
-    updates: Iterable[VariableUpdate] = (),
+    updates: Iterable[VariableUpdate] = (), members: int = 1,
 ) -> Plan:
     """The plan of a stage for these sizes.
 
     claims: result → the value whose shape its memory gets (an output may be a reshape of it).
     updates: of variables that may be changed in place, as far as the run around the stage goes.
+    members: of the team that may share the work.
     Raises IllegalSizes.
     """
-    return Planner(stage, schedule, numbers, claims, updates).plan()
+    return Planner(stage, schedule, numbers, claims, updates, members).plan()
 
 
 @dataclass(slots=True)
@@ -131,9 +134,12 @@ class Planner:
 
     def __init__(
         self, stage: Stage, schedule: Schedule, numbers: Numbers, claims: Mapping[Value, Value],
-        updates: Iterable[VariableUpdate] = (),
+        updates: Iterable[VariableUpdate] = (), members: int = 1,
     ) -> None:
-        self.stage, self.claims = stage, claims
+        self.stage, self.claims, self.members = stage, claims, members
+        self.launches: dict[int, Launch] = {}
+        self.team: Teamwork | None = None
+        self.tables: Tables | None = None
         self.updates = [u for u in updates
                         if u[1] in stage.results and u[2] in stage.externals]
         self.rows: list[tuple] = []
@@ -237,7 +243,10 @@ class Planner:
         memories = [self.memory(frame, v) for v in step.buffers]
         self.touch(*memories)
         self.reuse.note(len(self.rows), step, memories)
-        self.rows.append((step.address, memories, concrete(step.sizes, frame.numbers)))
+        self.launches[len(self.rows)] = step
+        strides = [Memory(0, address=0) for p in step.kernel.buffers if p.private]
+        self.rows.append(
+            (step.address, [*memories, *strides], concrete(step.sizes, frame.numbers)))
         self.costs[-1] += LAUNCH_COST + sum(m.size for m in memories)
 
     def body(self, body: Body, outer: _Frame, arguments: Sequence[Value],
@@ -433,6 +442,8 @@ class Planner:
     def arrange(self) -> np.ndarray:
         """The arena, with a place in it for all that lies there."""
         self.reuse.in_arena()
+        if self.members > 1:
+            self.team = divide(self.rows, self.launches, self.members)
         placed = [m for m in self.arena_memory if m.first >= 0 and m.over is None]
         offsets, total = place([Lifetime(m.room, m.first, m.last) for m in placed])
         arena = new_arena(total)
@@ -454,13 +465,16 @@ class Planner:
         objects = np.zeros(max(len(self.bound) + len(stage.made) + len(self.histories), 1),
                            np.uint64)
         tests = [] if first is None or top.schedule.status is None else [first]
-        tables = Tables(self.rows, objects, tests)
+        script = self.team.script() if self.team is not None else None
+        tables = self.tables = Tables(self.rows, objects, tests, script)
         for history in self.histories:
             history.words[:] = (objects.ctypes.data + 8 * history.number, history.capacity,
                                 tables.cell(history.count))
         state = np.zeros(len(STATE), np.int64)
         state[STATE.index("rows")] = tables.table.ctypes.data
         state[STATE.index("status")] = self.status.ctypes.data
+        if script is not None:
+            state[STATE.index("team")] = team_of(self.members).address
         view = memoryview(objects)  # type: ignore[arg-type]  # arrays are buffers
         pack = struct.Struct(f"{len(self.bound)}Q").pack_into
         claims = self.claims

@@ -40,9 +40,8 @@ class Reuse:
             new.over = old
         elif old.last == new.first and new.first in self._calls:
             step, memories = self._calls[new.first]
-            for written, read in _pairs(step, memories):
-                if memories[written] is new and memories[read].place() is old:
-                    new.over = old
+            if any(memories[written] is new for written, _ in _pairs(step, memories, old)):
+                new.over = old
             if new.over is not None and step.update is not None:
                 self._rows[new.first] = (step.update.address, *self._rows[new.first][1:])
         return new.over is not None
@@ -50,12 +49,15 @@ class Reuse:
     def in_arena(self) -> None:
         """Lets intermediate values take the place of others."""
         for row, (step, memories) in self._calls.items():
-            for written, read in _pairs(step, memories):
-                new, old = memories[written], memories[read].place()
-                if new.first == row == old.last and new is not old and new.size == old.size and (
-                    _in_arena(new) and _in_arena(old) and self.replace(new, old)
-                ):
-                    old.last = max(old.last, new.last)
+            for old in dict.fromkeys(m.place() for m in memories):
+                if old.last != row or not _in_arena(old):
+                    continue
+                for written, _ in _pairs(step, memories, old):
+                    new = memories[written]
+                    if new.first == row and new is not old and new.size == old.size and (
+                            _in_arena(new) and self.replace(new, old)):
+                        old.last = max(old.last, new.last)
+                        break
 
     def variables(
         self, candidates: Sequence[tuple[Memory, Memory]]
@@ -72,16 +74,17 @@ class Reuse:
                            default=None)
 
 
-def _pairs(step: Launch, memories: Sequence[Memory]) -> list[tuple[int, int]]:
-    """The pairs (written, read) of buffers of a call that may be one memory.
+def _pairs(step: Launch, memories: Sequence[Memory], old: Memory) -> list[tuple[int, int]]:
+    """The pairs (written, read) of buffers of a call that may be one memory, with `old` as read.
 
     A kernel may read one memory through several buffers, of which one is a reshape of another:
     then it must be safe for each of them.
     """
     pairs = step.reusable if step.update is None else (*step.reusable, step.update.pair)
-    return [(written, read) for written, read in pairs if all(
-        (written, k) in pairs or k == written or m.place() is not memories[read].place()
-        for k, m in enumerate(memories))]
+    places = [k for k, memory in enumerate(memories) if memory.place() is old]
+    safe = set(pairs)
+    return [(written, read) for written, read in pairs if read in places and all(
+        (written, k) in safe or k == written for k in places)]
 
 
 def _in_arena(memory: Memory) -> bool:

@@ -144,7 +144,7 @@ class VariableStore:
     def read(self, initials: Mapping[str, str | None]) -> dict[str, np.ndarray | None]:
         """The values of these keys as they stood at one moment; None where there is none.
 
-        An initial of "zero" or "random" says how a counter without a value starts.
+        An initial of "zero", "random" or "12 zeros" says how counters without values start.
         """
         with self._lock:
             while not self._taken.isdisjoint(initials):
@@ -155,8 +155,7 @@ class VariableStore:
         found = {key: self._values.get(key) for key in initials}
         for key, initial in initials.items():
             if found[key] is None and initial is not None:
-                start = 0 if initial == "zero" else secrets.randbits(62)
-                found[key] = self._values[key] = np.array(start, np.int64)
+                found[key] = self._values[key] = _first_value(initial)
         return found
 
     def get(self, key: str, initial: str | None = None) -> np.ndarray | None:
@@ -181,6 +180,13 @@ class VariableStore:
         """Forgets everything."""
         with self._lock:
             self._values.clear()
+
+
+def _first_value(initial: str) -> np.ndarray:
+    """What counters start with: int64."""
+    if initial.endswith(" zeros"):
+        return np.zeros(int(initial.removesuffix(" zeros")), np.int64)
+    return np.array(0 if initial == "zero" else secrets.randbits(62), np.int64)
 
 
 def _overlap(some: Collection[str] | None, others: Collection[str] | None) -> bool:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from graphflow.codegen.dispatch import BACK, BIND, CODES, KEEP, ROW_WORDS, STOP, TEST
+from graphflow.codegen.dispatch import BACK, BIND, CODES, KEEP, MEET, ROW_WORDS, STOP, TEST
 from graphflow.program import Value
 
 FIRST_CAPACITY = 32    # turns of a loop that a new history has room for
@@ -93,18 +93,43 @@ class History:
     capacity: int = FIRST_CAPACITY
 
 
+@dataclass(slots=True)
+class Script:
+    """What the members of a team do on top of a plan's rows.
+
+    Attributes:
+      before, after: row → rows in front of it, which jumps to it do too, and behind it.
+      calls: row → the modes of the calls that it becomes; None for a meeting between two.
+    """
+
+    before: dict[int, list[tuple]] = field(default_factory=dict)
+    after: dict[int, list[tuple]] = field(default_factory=dict)
+    calls: dict[int, list[int | None]] = field(default_factory=dict)
+
+
 class Pause:
     """The dispatcher came back to let signals in, or because a check has found a bad value."""
 
 
 class Tables:
-    """The rows as words, with the pointer cells and sizes that they point to."""
+    """The rows as words, with the pointer cells and sizes that they point to.
+
+    Attributes:
+      starts: for each row, the first of those that it has become; at the end, how many there are.
+    """
+
+    starts: list[int]
 
     def __init__(
-        self, rows: Sequence[tuple], objects: np.ndarray, tested: Collection[int] = ()
+        self, rows: Sequence[tuple], objects: np.ndarray, tested: Collection[int] = (),
+        script: Script | None = None,
     ) -> None:
-        """tested: the rows before which the dispatcher stops if a check has found a bad value."""
+        """tested: the rows before which the dispatcher stops if a check has found a bad value.
+
+        script: what a team does; None: nothing.
+        """
         self.objects, self._tested = objects, frozenset(tested)
+        self._script = script or Script()
         self._cells: list[Memory] = []
         self._cell_of: dict[Memory, int] = {}
         self._blocks: list[int] = []
@@ -142,23 +167,31 @@ class Tables:
                     self._cells.append(memory)
 
     def _written(self, rows: Sequence[tuple], bound: Mapping[Memory, list[int]]) -> np.ndarray:
+        script = self._script
         first: list[int] = []
         count = 0
         for number, (kind, *operands) in enumerate(rows):
             first.append(count)
-            count += number in self._tested
-            count += len(bound.get(operands[0], ())) if kind == BIND else 1
+            count += len(script.before.get(number, ())) + len(script.after.get(number, ()))
+            count += 2 if number in self._tested else 0
+            count += len(bound.get(operands[0], ())) if kind == BIND else len(
+                script.calls.get(number, (0,)))
         first.append(count)
+        self.starts = first
         words: list[tuple[int, ...]] = []
         pointers, sizes = int(self.pointers.ctypes.data), int(self.sizes.ctypes.data)
         blocks = iter(self._blocks)
         for number, (kind, *operands) in enumerate(rows):
+            words += [(own, *self._operands(o, first))
+                      for own, *o in script.before.get(number, ())]
             if number in self._tested:
                 self.actions[len(words)] = Pause
-                words.append((TEST, 0, 0, 0))
+                words += [(TEST, 0, 0, 0), (MEET, 0, 0, 0)]
             if _is_call(kind):
-                words.append((kind, pointers + 8 * next(blocks),
-                              sizes + 8 * self._size_at[operands[1]], 0))
+                block, size = next(blocks), self._size_at[operands[1]]
+                words += [(MEET, 0, 0, 0) if mode is None else (
+                    kind, pointers + 8 * block, sizes + 8 * size, mode)
+                    for mode in script.calls.get(number, (0,))]
             elif kind == BIND:
                 source = int(self.objects.ctypes.data) + 8 * operands[0].number
                 words += [(BIND, source, pointers + 8 * cell, 0)
@@ -167,6 +200,8 @@ class Tables:
                 if kind in (STOP, BACK, KEEP):
                     self.actions[len(words)] = Pause if kind == BACK else operands[0]
                 words.append((kind, *self._operands(operands, first)))
+            words += [(own, *self._operands(o, first))
+                      for own, *o in script.after.get(number, ())]
         return np.array(words, np.int64).reshape(-1, ROW_WORDS)
 
     def _operands(self, operands: Sequence[Any], first: Sequence[int]) -> list[int]:

@@ -21,9 +21,9 @@ from graphflow.codegen.dispatch import STATE, dispatcher
 from graphflow.codegen.meeting import RECORD_WORDS, WORDS
 from graphflow.hardware import available_cores
 
-# How often a member looks at what it waits for, at some 40 ns, before it sleeps: about what
-# sleeping and waking cost. With more members than cores, whoever looks keeps others from work.
-PATIENCE, CROWDED_PATIENCE = 2000, 20
+# How often a member looks at what it waits for, at some 40 ns, before it sleeps, at least and at
+# most. With more members than cores, whoever looks keeps others from work.
+PATIENCE, CROWDED_PATIENCE = (1000, 6000), (20, 20)
 
 _MEMBER, _STARTED = STATE.index("member"), ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
@@ -43,9 +43,12 @@ class Team:
         self._start = _STARTED(self._start_threads)
         self._set("start", ctypes.cast(self._start, ctypes.c_void_p).value or 0)
         self._set("members", members)
+        self._set("last", -1)
         self._set("sleep", _sleep_function())
-        crowded = members > available_cores()
-        self._set("patience", CROWDED_PATIENCE if crowded else PATIENCE)
+        least, most = CROWDED_PATIENCE if members > available_cores() else PATIENCE
+        for word, value in {"least": least, "most": most, "patience": most,
+                            "idle_patience": most}.items():
+            self._set(word, value)
 
     def _set(self, word: str, value: int) -> None:
         self._words[WORDS[word]] = value

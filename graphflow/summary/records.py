@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphflow.summary import wire
+from graphflow import wire
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from graphflow.summary import wire
+from graphflow import wire
 from graphflow.summary.records import Summary
 
 _number = itertools.count()

@@ -43,9 +43,10 @@ def remove_checkpoint(
     checkpoint_prefix: PathLike, checkpoint_format_version: int = 2,
     meta_graph_suffix: str = "meta",
 ) -> None:
-    """Deletes the checkpoint with this prefix, if it is there.
+    """Deletes the checkpoint with this prefix, if it is there, and the graph beside it.
 
-    `checkpoint_format_version` and `meta_graph_suffix` are accepted for TensorFlow's sake.
+    `checkpoint_format_version` is accepted for TensorFlow's sake.
     """
-    with suppress(FileNotFoundError):
-        os.remove(checkpoint_file(checkpoint_prefix))
+    for name in (checkpoint_file(checkpoint_prefix), f"{checkpoint_prefix}.{meta_graph_suffix}"):
+        with suppress(FileNotFoundError):
+            os.remove(name)

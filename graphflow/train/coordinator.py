@@ -1,18 +1,15 @@
-"""`Coordinator`: threads of a program that stop together; and queue runners, of which none are.
-
-graphflow has no queues: `start_queue_runners` starts nothing, so that programs which call it out
-of habit, and feed their data, run as they are.
-"""
+"""`Coordinator`: threads of a program that stop together; `LooperThread`: one that repeats."""
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from graphflow.errors import OutOfRangeError
+from graphflow.errors import DTypeError, OutOfRangeError
 
 
 class Coordinator:
@@ -39,12 +36,16 @@ class Coordinator:
         return self._stop.is_set()
 
     def request_stop(self, ex: Any = None) -> None:
-        """Asks all to stop; `ex`, an error or `sys.exc_info()`, is what `join` raises."""
+        """Asks all to stop; `ex`, an error or `sys.exc_info()`, is what `join` raises.
+
+        Errors that come after the first request are dropped.
+        """
         error = ex[1] if isinstance(ex, tuple) else ex
         with self._lock:
-            if error is not None and self._error is None and not isinstance(error, self._clean):
+            stopping = self._stop.is_set()  # then further errors only follow from the stop
+            if error is not None and not stopping and not isinstance(error, self._clean):
                 self._error = error
-        self._stop.set()
+            self._stop.set()
 
     def clear_stop(self) -> None:
         """Forgets that a stop was asked for, and the error."""
@@ -83,8 +84,9 @@ class Coordinator:
         waiting = [*self._threads, *(threads or ())]
         while any(t.is_alive() for t in waiting) and not self._stop.wait(0.05):
             pass
+        until = time.monotonic() + stop_grace_period_secs
         for thread in waiting:
-            thread.join(stop_grace_period_secs)
+            thread.join(max(0.0, until - time.monotonic()))
         self.raise_requested_exception()
         alive = [thread.name for thread in waiting if thread.is_alive()]
         if alive and not ignore_live_threads:
@@ -92,9 +94,55 @@ class Coordinator:
                                + " ".join(alive))
 
 
-def start_queue_runners(
-    sess: Any = None, coord: Any = None, daemon: bool = True, start: bool = True,
-    collection: str | None = None,
-) -> list[threading.Thread]:
-    """Nothing to start: there are no queue runners. Gives an empty list."""
-    return []
+class LooperThread(threading.Thread):
+    """A thread that calls `target(*args, **kwargs)` (or `run_loop`) until the coordinator stops.
+
+    timer_interval_secs: the time from one call's beginning to the next; None goes on at once.
+    Raises DTypeError (a TypeError) if `coord` is no Coordinator.
+    """
+
+    def __init__(
+        self, coord: Coordinator, timer_interval_secs: float | None,
+        target: Callable[..., Any] | None = None, args: Sequence[Any] | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        if not isinstance(coord, Coordinator):
+            raise DTypeError(f"LooperThread: 'coord' must be a Coordinator, got {coord!r}.")
+        super().__init__(daemon=True)
+        self._coord, self._interval = coord, timer_interval_secs
+        self._call, self._positional, self._named = target, args or (), kwargs or {}
+        coord.register_thread(self)
+
+    @staticmethod
+    def loop(
+        coord: Coordinator, timer_interval_secs: float | None, target: Callable[..., Any],
+        args: Sequence[Any] | None = None, kwargs: dict[str, Any] | None = None,
+    ) -> LooperThread:
+        """A LooperThread of these arguments, started."""
+        looper = LooperThread(coord, timer_interval_secs, target, args, kwargs)
+        looper.start()
+        return looper
+
+    def run(self) -> None:
+        """What the thread does."""
+        with self._coord.stop_on_exception():
+            self.start_loop()
+            due = time.monotonic()
+            while not self._coord.should_stop():
+                if self._interval is not None:
+                    due += self._interval
+                    if self._coord.wait_for_stop(max(0.0, due - time.monotonic())):
+                        break
+                self.run_loop()
+            self.stop_loop()
+
+    def start_loop(self) -> None:
+        """Called once, before the loop."""
+
+    def run_loop(self) -> None:
+        """Called again and again."""
+        if self._call is not None:
+            self._call(*self._positional, **self._named)
+
+    def stop_loop(self) -> None:
+        """Called once, after the loop."""

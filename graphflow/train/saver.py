@@ -21,6 +21,7 @@ import numpy as np
 from graphflow.dtypes import array_dtype
 from graphflow.errors import (
     DTypeError,
+    ExportError,
     FailedPreconditionError,
     GraphError,
     GraphflowError,
@@ -33,7 +34,13 @@ from graphflow.ops.variables import Variable
 from graphflow.scopes import GraphKeys
 from graphflow.session import BaseSession
 from graphflow.shapes import TensorShape
-from graphflow.storage import PathLike, read_tensors, remove_leftovers, write_tensors
+from graphflow.storage import (
+    PathLike,
+    read_tensors,
+    remove_leftovers,
+    write_atomic,
+    write_tensors,
+)
 from graphflow.train.checkpoint_files import (
     checkpoint_exists,
     checkpoint_file,
@@ -104,6 +111,7 @@ class Saver:
         self._last_checkpoints: list[tuple[str, float]] = []
         self._variables: dict[str, Variable] | None = None
         self._keeps_counters = False
+        self._meta_graph: tuple[Graph, int, bytes] | None = None
         self._saving = threading.RLock()
         if not defer_build:
             self.build()
@@ -142,8 +150,9 @@ class Saver:
           is added to the prefix: `model` becomes `model-100`.
         latest_filename: instead of "checkpoint". write_state: False leaves that file alone, and
           the checkpoint out of those that `max_to_keep` counts.
-        meta_graph_suffix, write_meta_graph, strip_default_attrs, save_debug_info: accepted for
-          TensorFlow's sake: the graph is not part of a checkpoint.
+        write_meta_graph: also writes the graph, to a file of the prefix and `meta_graph_suffix`,
+          for `import_meta_graph`; graphs that no file can hold (`py_func`) are left out.
+        strip_default_attrs, save_debug_info: accepted for TensorFlow's sake.
         Raises FailedPreconditionError for variables without a value, GraphError (a ValueError)
         for a path that cannot be used, DTypeError (a TypeError) if `sess` is not a Session,
         ClosedSessionError. If anything fails, the checkpoints that exist are as before.
@@ -173,9 +182,36 @@ class Saver:
             return None
         with self._saving:
             write_tensors(checkpoint_file(prefix), self._values(sess, variables))
+            if write_meta_graph:
+                self._write_graph(sess.graph, f"{prefix}.{meta_graph_suffix}")
             if write_state:
                 self._record(prefix, directory, latest_filename)
         return prefix
+
+    def _write_graph(self, graph: Graph, path: str) -> None:
+        """Writes the meta graph; its bytes are kept while the graph stays as it is."""
+        from graphflow.train.meta_graph import meta_graph_of
+
+        if self._meta_graph is None or self._meta_graph[:2] != (graph, graph.version):
+            try:
+                contents = meta_graph_of(graph).SerializeToString()
+            except ExportError:
+                contents = b""
+            self._meta_graph = graph, graph.version, contents
+        if self._meta_graph[2]:
+            write_atomic(path, self._meta_graph[2])
+
+    def export_meta_graph(
+        self, filename: PathLike | None = None, collection_list: Iterable[str] | None = None,
+        as_text: bool = False, export_scope: str | None = None, clear_devices: bool = False,
+        clear_extraneous_savers: bool = False, strip_default_attrs: bool = False,
+        save_debug_info: bool = False,
+    ) -> Any:
+        """`train.export_meta_graph` of the default graph."""
+        from graphflow.train.meta_graph import export_meta_graph
+
+        return export_meta_graph(
+            filename, collection_list=collection_list, clear_devices=clear_devices)
 
     def _step_text(self, sess: Any, step: Any) -> str:
         if not isinstance(step, (int, np.integer)):

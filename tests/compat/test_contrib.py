@@ -123,3 +123,106 @@ def test_losses_of_sequences():
     assert a == pytest.approx(weighted.sum() / weights.sum(), rel=1e-5)
     np.testing.assert_allclose(b, [weighted[:, 0].sum() / 2, weighted[:, 1].sum(), 0], rtol=1e-5)
     np.testing.assert_allclose(c, weighted.sum(1) / weights.sum(1), rtol=1e-5)
+
+
+def test_separable_convolution_is_that_of_nn():
+    x = np.random.RandomState(0).normal(size=(2, 6, 6, 3)).astype(np.float32)
+    y = slim.separable_conv2d(tf.constant(x), 4, 3, 2, stride=2, activation_fn=None)
+    alone = slim.separable_conv2d(tf.constant(x), None, 3, 1, scope="alone")
+    assert names()[:3] == [
+        "SeparableConv2d/depthwise_weights", "SeparableConv2d/pointwise_weights",
+        "SeparableConv2d/biases"]
+    assert alone.shape.as_list() == [2, 6, 6, 3]
+    depthwise, pointwise = tf.trainable_variables()[:2]
+    plain = tf.nn.separable_conv2d(x, depthwise, pointwise, [1, 2, 2, 1], "SAME")
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        found, expected = sess.run([y, plain])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_repeat_and_stack_name_their_layers():
+    x = tf.placeholder(tf.float32, [None, 8, 8, 3])
+    y = slim.repeat(x, 2, slim.conv2d, 4, [3, 3], scope="conv1")
+    slim.stack(slim.flatten(y), slim.fully_connected, [5, 6], scope="fc")
+    assert [n for n in names() if n.endswith("weights")] == [
+        "conv1/conv1_1/weights", "conv1/conv1_2/weights", "fc/fully_connected_1/weights",
+        "fc/fully_connected_2/weights"]
+
+
+def test_unit_norm_and_bias_add():
+    x = np.array([[3.0, 4.0], [6.0, 8.0]], np.float32)
+    y = slim.unit_norm(tf.constant(x), 1)
+    z = slim.bias_add(tf.constant(x), tf.nn.relu, tf.constant_initializer(-4.0))
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        a, b = sess.run([y, z])
+    np.testing.assert_allclose(a, [[0.6, 0.8]] * 2, rtol=1e-6)
+    np.testing.assert_array_equal(b, [[0, 0], [2, 4]])
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", tf.train.GradientDescentOptimizer,
+                                       lambda rate: tf.train.GradientDescentOptimizer(rate),
+                                       tf.train.GradientDescentOptimizer(0.1)])
+def test_optimize_loss_makes_a_step(optimizer):
+    w = tf.get_variable("w", initializer=[3.0, 4.0])
+    loss = tf.reduce_sum(tf.square(w)) / 2
+    step = tf.train.get_or_create_global_step()
+    train = tf.contrib.layers.optimize_loss(
+        loss, step, 0.1, optimizer, gradient_multipliers={"w": 2.0}, clip_gradients=5.0)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        assert sess.run(train) == pytest.approx(12.5)
+        after, steps = sess.run([w, step])
+    # The gradient (3, 4) doubled has length 10 and is clipped to 5.
+    np.testing.assert_allclose(after, [2.7, 3.6], rtol=1e-6)
+    assert steps == 1
+    assert "OptimizeLoss/learning_rate" in names()
+
+
+def test_optimize_loss_decays_the_rate_and_runs_updates():
+    w = tf.get_variable("w", initializer=1.0)
+    seen = tf.get_variable("seen", initializer=0.0, trainable=False)
+    tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, tf.assign_add(seen, 1.0))
+    step = tf.train.get_or_create_global_step()
+    train = tf.contrib.layers.optimize_loss(
+        w, step, 1.0, "SGD",
+        learning_rate_decay_fn=lambda rate, step: tf.train.exponential_decay(rate, step, 1, 0.5))
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        for _ in range(3):
+            sess.run(train)
+        assert sess.run([w, seen]) == [1 - 1 - 0.5 - 0.25, 3]
+    for bad, message in (({"optimizer": "Nothing"}, "Optimizer name should be one of"),
+                         ({"optimizer": 3}, "Unrecognized optimizer"),
+                         ({"optimizer": "SGD", "learning_rate": None}, "Learning rate is None")):
+        with pytest.raises(ValueError, match=message):
+            tf.contrib.layers.optimize_loss(w, step, **{"learning_rate": 0.1, **bad})
+
+
+def test_create_train_op_clips_each_gradient():
+    w, v = tf.get_variable("w", initializer=[3.0, 4.0]), tf.get_variable("v", initializer=1.0)
+    loss = tf.reduce_sum(tf.square(w)) / 2 + v
+    train = slim.learning.create_train_op(
+        loss, tf.train.GradientDescentOptimizer(1.0), clip_gradient_norm=1.0)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        assert sess.run(train) == pytest.approx(13.5)
+        found = sess.run([w, v, tf.train.get_global_step()])
+    np.testing.assert_allclose(found[0], [2.4, 3.2], rtol=1e-6)
+    assert found[1:] == [0.0, 1]
+
+
+def test_losses_take_predictions_first():
+    logits = np.array([[2.0, -1.0], [0.5, 0.5]], np.float32)
+    onehot = np.array([[1, 0], [0, 1]], np.float32)
+    soft = slim.losses.softmax_cross_entropy(logits, onehot)
+    sparse = tf.contrib.losses.sparse_softmax_cross_entropy(logits, [0, 1])
+    square = slim.losses.mean_squared_error(logits, onehot, weights=2.0)
+    assert len(slim.losses.get_losses()) == 3
+    with tf.Session() as sess:
+        a, b, c, total = sess.run([soft, sparse, square, slim.losses.get_total_loss()])
+    expected = (np.log1p(np.exp(-3)) + np.log(2)) / 2
+    np.testing.assert_allclose([a, b], expected, rtol=1e-5)
+    np.testing.assert_allclose(c, 2 * np.square(logits - onehot).mean(), rtol=1e-6)
+    assert total == pytest.approx(a + b + c)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import graphflow as tf
-from graphflow.summary import wire
+from graphflow import wire
 from graphflow.summary.records import Value, histogram_of, png
 
 

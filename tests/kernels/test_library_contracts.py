@@ -16,8 +16,9 @@ from graphflow.kernels import FAMILIES, kernel_function
 from graphflow.lowering import Library
 from graphflow.opdef import REGISTRY
 
-# Their references are NumPy's factorisations, which round in another order.
-ROUNDED = {"CholeskyFactor", "LuFactor", "Qr", "SelfAdjointEigV2", "Svd", "TriangularSolve"}
+# Their references are NumPy's factorisations and transforms, which round in another order.
+ROUNDED = {"CholeskyFactor", "FFT", "IRFFT", "LuFactor", "Qr", "RFFT", "SelfAdjointEigV2", "Svd",
+           "TriangularSolve"}
 OPS = ops_that(lambda opdef: isinstance(opdef.lowering, Library))
 
 

@@ -15,7 +15,7 @@ from graphflow.loop_ir.approximations import expand, expand_all, is_basic, split
 from graphflow.loop_ir.expr import Expr
 from graphflow.loop_ir.nest import load
 
-LEAVES = {"arg", "const", "index", "size", "load", "accumulator"}
+LEAVES = {"arg", "const", "index", "size", "load", "accumulator", "call"}
 HALVES = (dtypes.float16, dtypes.bfloat16)
 
 

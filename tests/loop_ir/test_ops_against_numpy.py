@@ -131,6 +131,7 @@ ELSEWHERE = {
     "mulhi_u32": "test_semantics", "select": "test_semantics", "cast": "test_semantics",
     "bitcast": "test_semantics", "complex": "test_semantics", "rarely": "test_semantics",
     "load": "codegen/test_emit", "accumulator": "codegen/test_emit",
+    "call": "custom_ops/test_scalar_functions",
 }
 KINDS = {"b": dtypes.BOOL, "i": dtypes.INTEGERS, "f": dtypes.FLOATS, "c": dtypes.COMPLEX}
 

@@ -162,3 +162,76 @@ def test_wide_prefix_search_finds_the_likeliest_labels():
     best = min(words, key=lambda w: by_alignments(log_probs, w, 2))
     assert tuple(labels.values) == best
     np.testing.assert_allclose(found, [[-by_alignments(log_probs, best, 2)]], rtol=1e-9)
+
+
+# ---- learned frequencies ----------------------------------------------------------------------
+
+
+def test_learned_frequencies_are_those_of_earlier_runs():
+    """The true classes of a run count from the next one on; no initialiser is needed."""
+    true = gf.placeholder(gf.int64, [None, 2])
+    sampled, true_count, count = gf.nn.learned_unigram_candidate_sampler(
+        true, 2, 3000, False, 6, seed=4)
+    weights = np.ones(6)
+    with gf.Session() as session:
+        for batch in ([[0, 1]], [[0, 5], [0, 5], [0, 3]], [[2, 2]]):
+            p = weights / weights.sum()
+            found, of_true, of_sampled = session.run([sampled, true_count, count], {true: batch})
+            np.testing.assert_allclose(of_true, 3000 * p[np.array(batch)], rtol=1e-6)
+            np.testing.assert_allclose(of_sampled, 3000 * p[found], rtol=1e-6)
+            shares = np.bincount(found, minlength=6) / 3000
+            assert np.abs(shares - p).max() < 4 * np.sqrt(0.25 / 3000)
+            weights += np.bincount(np.ravel(batch), minlength=6)
+    with gf.Session() as session:  # another session starts anew
+        np.testing.assert_allclose(session.run(true_count, {true: [[0, 5]]}), [[500, 500]])
+
+
+@pytest.mark.parametrize("device", ["cpu", "reference"])
+def test_distinct_learned_candidates_have_the_distribution_of_rejection(device):
+    """Sets, first candidates and numbers of tries, against the exact figures of 3 of 4 classes."""
+    learn = gf.placeholder(gf.int64, [None, 1])
+    sampled, _, count = gf.nn.learned_unigram_candidate_sampler(learn, 1, 3, True, 4, seed=8)
+    empty = np.zeros((0, 1), np.int64)
+    with gf.Session(device=device) as session:
+        session.run(sampled, {learn: np.repeat([0, 1], [5, 1])[:, None]})
+        found = [session.run([sampled, count], {learn: empty}) for _ in range(1500)]
+    p = np.array([6, 2, 1, 1]) / 10
+    orders = np.array([s for s, _ in found])
+    assert all(len(set(s)) == 3 for s in orders)
+    firsts = np.bincount(orders[:, 0], minlength=4) / 1500
+    np.testing.assert_allclose(firsts, p, atol=4 * np.sqrt(0.25 / 1500))
+    pair = np.mean((orders[:, 0] == 0) & (orders[:, 1] == 1))
+    assert pair == pytest.approx(p[0] * p[1] / (1 - p[0]), abs=0.05)
+    # Expected counts invert to the number of draws: 1 − (1 − p)ᵗ, or 3 · p if all t = 3 differ.
+    tries = []
+    for order, counts in found:
+        at = list(order).index(0) if 0 in order else 0
+        share, value = p[order[at]], counts[at]
+        tries.append(3 if np.isclose(value, 3 * share, rtol=1e-5) else
+                     np.log1p(-np.minimum(value, 1 - 1e-7)) / np.log1p(-share))
+    expected = 1.0
+    for i in range(4):
+        for j in range(4):
+            if i != j:
+                expected += p[i] * p[j] / (1 - p[i]) * (1 / (1 - p[i]) + 1 / (1 - p[i] - p[j]))
+    assert np.mean(tries) == pytest.approx(expected, rel=0.06)
+
+
+def test_learned_frequencies_serve_a_loss():
+    weights, biases = gf.Variable(gf.ones([9, 2])), gf.Variable(gf.zeros([9]))
+    labels = gf.constant([[1], [2]], gf.int64)
+    samples = gf.nn.learned_unigram_candidate_sampler(labels, 1, 4, True, 9)
+    loss = gf.nn.nce_loss(weights, biases, labels, gf.ones([2, 2]), 4, 9, sampled_values=samples)
+    with gf.Session() as session:
+        session.run(gf.global_variables_initializer())
+        for _ in range(3):
+            assert np.isfinite(session.run(loss)).all()
+
+
+@pytest.mark.parametrize("device", ["cpu", "reference"])
+def test_a_true_class_beyond_the_range_is_refused(device):
+    sampled, *_ = gf.nn.learned_unigram_candidate_sampler([[7]], 1, 3, False, 6)
+    with gf.Session(device=device) as session, pytest.raises(gf.errors.InvalidArgumentError):
+        session.run(sampled)
+    with pytest.raises(AttributeValueError, match="Sampler's range is too small"):
+        gf.nn.learned_unigram_candidate_sampler([[1]], 1, 5, True, 4)

@@ -41,6 +41,37 @@ def test_attention_reverses_sequences(run_script):
     np.testing.assert_allclose(names["weights"].sum(-1), 1, rtol=1e-5)
 
 
+def test_beam_search_translates(run_script):
+    names = run_script("seq2seq_beam_search")
+    assert names["losses"][0] > 1.5 > 0.1 > names["losses"][-1]
+    assert names["greedy_accuracy"] > 0.9
+    assert names["beam_accuracy"] >= names["greedy_accuracy"] - 0.02
+    assert (np.diff(names["scores"], axis=2) <= 0).all()  # the best beam is the first
+    inside = np.arange(names["alignments"].shape[2]) < names["lengths"][:, None, None]
+    np.testing.assert_allclose(names["alignments"].sum(-1), 1, rtol=1e-4)
+    assert not names["alignments"][~np.broadcast_to(inside, names["alignments"].shape)].any()
+    assert names["variables"] == [
+        "model/decoder/attention/attention_layer/kernel",
+        "model/decoder/attention/bahdanau_attention/attention_v",
+        "model/decoder/attention/bahdanau_attention/query_layer/kernel",
+        "model/decoder/attention/gru_cell/candidate/bias",
+        "model/decoder/attention/gru_cell/candidate/kernel",
+        "model/decoder/attention/gru_cell/gates/bias",
+        "model/decoder/attention/gru_cell/gates/kernel",
+        "model/decoder/projection/kernel", "model/embedding",
+        *(f"model/encoder/bidirectional_rnn/{side}/gru_cell/{part}/{kind}"
+          for side in ("bw", "fw") for part in ("candidate", "gates")
+          for kind in ("bias", "kernel")),
+        "model/memory_layer/kernel"]
+
+
+def test_conditional_random_field_finds_names(run_script):
+    names = run_script("bilstm_crf")
+    assert names["losses"][0] > 3 > 0.5 > np.mean(names["losses"][-10:])
+    assert names["accuracy"] > 0.97
+    assert names["agree"]  # decoding in the graph and with NumPy
+
+
 def test_word_vectors_of_words_in_the_same_place_are_near(run_script):
     names = run_script("word2vec_nce")
     assert names["average_losses"][-1] < names["average_losses"][0]

@@ -23,7 +23,7 @@ from graphflow.loop_ir.kernel_interpreter import run_kernel
 from graphflow.loop_ir.nest import Kernel
 from graphflow.runtime.tables import Memory, Tables
 
-CONVENTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+CONVENTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3)
 FIRST_ADDRESS = 1 << 20     # stands for kernels until the tables are written
 # What an empty buffer has: loads whose result is selected away have a clamped index in it.
 NOTHING = bytes([0xA5]) * (1 << 16)
@@ -70,7 +70,7 @@ class _Interpreted:
                 self.kernels[found[-1]] = kernel
         return found
 
-    def tables(self, rows: Sequence[tuple], objects: np.ndarray, tested: Any = ()) -> Tables:
+    def tables(self, rows: Sequence[tuple], objects: np.ndarray, *given: Any) -> Tables:
         """The tables of a plan, with a function of its own for each call."""
         functions = []
         changed = list(rows)
@@ -79,15 +79,16 @@ class _Interpreted:
                 functions.append(CONVENTION(self._function(self.kernels[kind], operands[0])))
                 address = ctypes.cast(functions[-1], ctypes.c_void_p).value
                 changed[number] = (address, *operands)
-        made = Tables(changed, objects, tested)
+        made = Tables(changed, objects, *given)
         made.functions = functions  # type: ignore[attr-defined]  # lives as long as the tables
         return made
 
     def _function(self, kernel: Kernel, memories: Sequence[Memory]) -> Any:
-        lengths = [m.size if m.size or m.number is None else UNKNOWN_LENGTH for m in memories]
+        lengths = [m.size if m.size or m.number is None else UNKNOWN_LENGTH
+                   for m in memories[:len(kernel.buffers)]]
         pairs = reusable(kernel, once=True)
 
-        def call(pointers: int, sizes: int) -> None:
+        def call(pointers: int, sizes: int, *_: int) -> None:  # by one thread
             views = _views(kernel, pairs, lengths, pointers)
             try:
                 if not self.errors:

@@ -28,11 +28,12 @@ ARITY = {"fma": 3} | dict.fromkeys(
 
 
 def call(address: int, arrays: Sequence[np.ndarray], sizes: Sequence[int]) -> None:
-    """Calls a compiled kernel."""
-    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(address)
+    """Calls a compiled kernel, as the only member."""
+    function = ctypes.CFUNCTYPE(
+        None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3)(address)
     pointers = np.array([a.ctypes.data for a in arrays], np.uint64)
     numbers = np.array([*sizes, 0], np.int64)
-    function(pointers.ctypes.data, numbers.ctypes.data)
+    function(pointers.ctypes.data, numbers.ctypes.data, 0, 1, 0)
 
 
 def interpreted(

@@ -74,8 +74,8 @@ def call_kernel(
     address, = CACHE.addresses([kernel])
     pointers = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
     numbers = (ctypes.c_int64 * len(sizes))(*sizes)
-    ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(address)(
-        ctypes.addressof(pointers), ctypes.addressof(numbers))
+    ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3)(address)(
+        ctypes.addressof(pointers), ctypes.addressof(numbers), 0, 1, 0)
 
 
 def _guarded(

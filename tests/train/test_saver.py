@@ -42,7 +42,8 @@ def test_save_and_restore(tmp_path: Path) -> None:
         sess.run([w.initializer, b.initializer])
         prefix = saver.save(sess, tmp_path / "model", global_step=12)
     assert prefix == str(tmp_path / "model-12")
-    assert sorted(os.listdir(tmp_path)) == ["checkpoint", "model-12.safetensors"]
+    assert sorted(os.listdir(tmp_path)) == [
+        "checkpoint", "model-12.meta", "model-12.safetensors"]
     with tf.Session() as sess:
         saver.restore(sess, prefix)
         np.testing.assert_array_equal(sess.run(w), [[0, 1, 2], [3, 4, 5]])
@@ -201,7 +202,8 @@ def test_max_to_keep(tmp_path: Path) -> None:
         for step in (1, 2, 3, 2, 4):
             saver.save(sess, tmp_path / "m", step)
     assert [os.path.basename(p) for p in saver.last_checkpoints] == ["m-2", "m-4"]
-    assert sorted(os.listdir(tmp_path)) == ["checkpoint", "m-2.safetensors", "m-4.safetensors"]
+    assert sorted(os.listdir(tmp_path)) == [
+        "checkpoint", "m-2.meta", "m-2.safetensors", "m-4.meta", "m-4.safetensors"]
     state = tf.train.get_checkpoint_state(tmp_path)
     assert state.all_model_checkpoint_paths == [str(tmp_path / "m-2"), str(tmp_path / "m-4")]
     assert tf.train.latest_checkpoint(tmp_path) == str(tmp_path / "m-4")
@@ -215,7 +217,7 @@ def test_keep_all(tmp_path: Path, keep: int | None) -> None:
         initialised(sess)
         for step in range(7):
             saver.save(sess, tmp_path / "m", step)
-    assert len(os.listdir(tmp_path)) == 8
+    assert len(os.listdir(tmp_path)) == 15
     assert saver.last_checkpoints == []
     assert tf.train.latest_checkpoint(tmp_path) == str(tmp_path / "m-6")
 
@@ -250,7 +252,7 @@ def test_without_state(tmp_path: Path) -> None:
     saver = tf.train.Saver()
     with tf.Session() as sess:
         saver.save(initialised(sess), tmp_path / "m", write_state=False)
-    assert os.listdir(tmp_path) == ["m.safetensors"]
+    assert sorted(os.listdir(tmp_path)) == ["m.meta", "m.safetensors"]
     assert saver.last_checkpoints == []
 
 

@@ -54,7 +54,7 @@ def _of_sums(value: Expr) -> Shared | None:
     """The part of an expression that depends on accumulators, if it is long and plain."""
     inner: dict[Expr, None] = {}
     for node in walk(value):
-        if node.op == "rarely":
+        if node.op in ("rarely", "call"):
             return None
         if any(a in inner or a.op == "accumulator" for a in node.args):
             inner[node] = None

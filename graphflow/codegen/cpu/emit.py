@@ -1,7 +1,8 @@
 """Kernels of loop IR become LLVM functions with explicit vectors.
 
 Input: a verified `Kernel` whose expressions hold basic ops only. Output: a function
-`void name(i8** buffers, i64* sizes)` in an LLVM module.
+`void name(i8** buffers, i64* sizes, i64 member, i64 members, i64 mode)` in an LLVM module, which
+does what `cpu/sharing.py` says is this member's part.
 
 Loops marked `lanes` run one vector, or some vectors side by side, at a time: an expression that
 depends on such a loop's index is a vector, all others stay scalars. The last, incomplete turn runs
@@ -19,12 +20,14 @@ from graphflow.codegen.cpu.folds import emit_fold
 from graphflow.codegen.cpu.lanes import Lanes
 from graphflow.codegen.cpu.memory import I8, I64, from_memory, load_vector, store_vector, to_memory
 from graphflow.codegen.cpu.scalars import EMIT
+from graphflow.codegen.cpu.sharing import Sharing, smaller
 from graphflow.codegen.cpu.turns import ZERO, emit_turns, multiple
 from graphflow.codegen.cpu.values import Values, Vector, steps
+from graphflow.codegen.shares import width_of
 from graphflow.dtypes import DType
 from graphflow.errors import ProgramError
 from graphflow.loop_ir.affine import stride
-from graphflow.loop_ir.expr import Expr, walk
+from graphflow.loop_ir.expr import Expr
 from graphflow.loop_ir.nest import (
     Begin,
     Fold,
@@ -34,13 +37,13 @@ from graphflow.loop_ir.nest import (
     Store,
     Update,
     combine_op,
-    expressions,
 )
 
 
 def emit_kernel(module: ir.Module, name: str, kernel: Kernel, vector_bytes: int) -> ir.Function:
     """Adds the kernel to the module as a function of that name."""
-    kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer().as_pointer(), I64.as_pointer()])
+    kind = ir.FunctionType(
+        ir.VoidType(), [I8.as_pointer().as_pointer(), I64.as_pointer(), I64, I64, I64])
     function = ir.Function(module, kind, name)
     _KernelEmitter(Values(function, kernel), kernel, vector_bytes).run()
     return function
@@ -50,9 +53,11 @@ class _KernelEmitter:
     def __init__(self, values: Values, kernel: Kernel, vector_bytes: int) -> None:
         self.values, self.kernel, self.vector_bytes = values, kernel, vector_bytes
         self.shared: dict[Expr, Shared] = {}
+        self.sharing = Sharing(values, kernel, vector_bytes)
 
     def run(self) -> None:
-        self._statements(self.kernel.body)
+        for unit in self.sharing.each_unit():
+            self._statements(unit.body)
         self.values.builder.ret_void()
 
     def _statements(self, body: tuple[Statement, ...]) -> None:
@@ -63,7 +68,8 @@ class _KernelEmitter:
             if isinstance(statement, Loop):
                 self._loop(statement)
             elif isinstance(statement, Fold):
-                emit_fold(values, statement, self._width((statement,)))
+                emit_fold(values, statement, width_of(
+                    self.kernel, (statement,), self.vector_bytes))
             elif isinstance(statement, Store):
                 self._store(statement)
             else:
@@ -76,26 +82,39 @@ class _KernelEmitter:
     def _loop(self, loop: Loop) -> None:
         values = self.values
         extent = values.value(loop.extent)
+        share = self.sharing.share(loop)
+        first, end = share or (ZERO, extent)
         if not loop.lanes or values.vector is not None:
-            emit_turns(values, loop.number, ZERO, extent, 1, _changed(loop.body),
+            emit_turns(values, loop.number, first, end, 1, _changed(loop.body),
                        lambda index: self._statements(loop.body))
             return
-        width = self._width(loop.body)
-        done = ZERO
-        if loop.lanes > 1:
-            done = self._whole_turns(loop, ZERO, extent, width * loop.lanes)
-        done = self._whole_turns(loop, done, extent, width)
-        self._tail(loop, done, extent, width)
+        width = width_of(self.kernel, loop.body, self.vector_bytes)
+        whole = multiple(values, extent, width * loop.lanes)
+        if not share:
+            done = self._whole_turns(loop, first, whole, width * loop.lanes)
+            self._rest(loop, done, extent, width)
+            return
+        self._whole_turns(
+            loop, first, smaller(values.builder, end, whole), width * loop.lanes)
+        if isinstance(extent, ir.Constant) and whole.constant == extent.constant:
+            return
+        with values.builder.if_then(values.builder.icmp_signed(">", end, whole)):
+            self._rest(loop, whole, extent, width)
 
-    def _whole_turns(self, loop: Loop, first: Any, extent: Any, width: int) -> Any:
-        """Turns of whole vectors from `first` on; gives where they end."""
-        whole = multiple(self.values, extent, width)
-        known = isinstance(whole, ir.Constant) and isinstance(first, ir.Constant)
-        if known and whole.constant <= first.constant:
+    def _whole_turns(self, loop: Loop, first: Any, end: Any, width: int) -> Any:
+        """Turns of so many lanes from `first` to `end`; gives where they end."""
+        known = isinstance(end, ir.Constant) and isinstance(first, ir.Constant)
+        if known and end.constant <= first.constant:
             return first
-        emit_turns(self.values, loop.number, first, whole, width, _changed(loop.body),
+        emit_turns(self.values, loop.number, first, end, width, _changed(loop.body),
                    lambda index: self._in_lanes(loop, index, width, None))
-        return whole
+        return end
+
+    def _rest(self, loop: Loop, done: Any, extent: Any, width: int) -> None:
+        """What `done` leaves of the extent: vector by vector, and a masked one."""
+        if loop.lanes > 1:
+            done = self._whole_turns(loop, done, multiple(self.values, extent, width), width)
+        self._tail(loop, done, extent, width)
 
     def _tail(self, loop: Loop, done: Any, extent: Any, width: int) -> None:
         b = self.values.builder
@@ -130,11 +149,6 @@ class _KernelEmitter:
         self.values.vector = Vector(loop.number, base, width, mask)
         self._statements(loop.body)
         self.values.vector = None
-
-    def _width(self, body: tuple[Statement, ...]) -> int:
-        sizes = [p.dtype.size for p in self.kernel.buffers] or [4]
-        used = [self.kernel.buffers[n].dtype.size for n in _touched(body)] or sizes
-        return max(2, self.vector_bytes // max(used))
 
     # ---- stores -----------------------------------------------------------------------------
 
@@ -184,19 +198,6 @@ class _Typed:
     def __init__(self, dtype: DType) -> None:
         self.dtype = dtype
         self.args = (self,)
-
-
-def _touched(body: tuple[Any, ...]) -> set[int]:
-    """The buffers that statements load from or store to."""
-    found: set[int] = set()
-    for statement in body:
-        if isinstance(statement, Store):
-            found.add(statement.buffer)
-        for expr in expressions(statement):
-            found.update(n.attr for n in walk(expr) if n.op == "load")
-        if isinstance(statement, Loop):
-            found |= _touched(statement.body)
-    return found
 
 
 def _changed(body: tuple[Any, ...]) -> list[int]:

@@ -52,9 +52,11 @@ def _emit_entry(module: ir.Module, name: str, target: str) -> None:
     convention = ir.FunctionType(
         ir.IntType(32), [nowhere.as_pointer(), nowhere.as_pointer(), _I8PP, _I64P])
     kernel = ir.Function(module, convention, target)
-    entry = ir.Function(module, ir.FunctionType(ir.VoidType(), [_I8PP, _I64P]), name)
+    own = ir.IntType(64)  # member, members, mode: these kernels are called by one thread only
+    entry = ir.Function(
+        module, ir.FunctionType(ir.VoidType(), [_I8PP, _I64P, own, own, own]), name)
     entry.attributes.add("nounwind")
     b = ir.IRBuilder(entry.append_basic_block("entry"))
     result, exception = b.alloca(nowhere), b.alloca(nowhere)
-    b.call(kernel, [result, exception, *entry.args])
+    b.call(kernel, [result, exception, *entry.args[:2]])
     b.ret_void()

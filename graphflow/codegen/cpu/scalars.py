@@ -11,6 +11,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from graphflow.codegen.cpu.calls import external_function
 from graphflow.codegen.cpu.conversions import convert, reinterpret
 from graphflow.codegen.cpu.lanes import Lanes, register_type
 from graphflow.errors import ProgramError
@@ -226,6 +227,12 @@ def _cast(lanes: Lanes, node: Any, x: Any) -> Any:
 @_emits("bitcast")
 def _bitcast(lanes: Lanes, node: Any, x: Any) -> Any:
     return reinterpret(lanes, x, node.args[0].dtype, node.dtype)
+
+
+@_emits("call")
+def _call(lanes: Lanes, node: Any, *operands: Any) -> Any:
+    function = external_function(lanes.builder.module, node.attr, lanes.count)
+    return lanes.builder.call(function, operands)
 
 
 def emits(op: str) -> bool:

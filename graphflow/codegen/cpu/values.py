@@ -210,6 +210,8 @@ class Values:
         if node.op not in EMIT:
             raise ProgramError(f"kernel: {node.op} must be expanded before emission.")
         lanes, operands = self.together([self._cached(a, base) for a in node.args])
+        if node.op == "call" and lanes.count > 1:
+            operands = [self._existing(o) for o in operands]
         return EMIT[node.op](lanes, node, *operands)
 
     def together(self, operands: list[Any]) -> tuple[Lanes, list[Any]]:
@@ -221,6 +223,16 @@ class Values:
             return lanes, operands
         return lanes, [o if isinstance(o.type, ir.VectorType) else lanes.splat(o)
                        for o in operands]
+
+    def _existing(self, value: Any) -> Any:
+        """A vector with its first lane in place of lanes that do not exist.
+
+        A function from outside may not return for arguments that nobody gave it.
+        """
+        if self.vector is None or self.vector.mask is None:
+            return value
+        first = self.builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
+        return self.builder.select(self.vector.mask, value, self.spread(first))
 
     def _index(self, node: Expr, base: bool) -> Any:
         index, vector = self.indices[node.attr], self.vector

@@ -23,6 +23,7 @@ from graphflow.compat.tf1.initializers import (
     xavier_initializer,
     xavier_initializer_conv2d,
 )
+from graphflow.compat.tf1.optimize_loss import OPTIMIZER_CLS_NAMES, optimize_loss
 from graphflow.graph import get_default_graph
 from graphflow.layers import normalization
 from graphflow.layers import pooling as pooling_layers
@@ -228,7 +229,7 @@ def layer_norm(
         shape = inputs.shape.as_list()[begin_params_axis:]
         beta = model_variable("beta", shape, inputs.dtype, Zeros(),
                               trainable=trainable) if center else None
-        gamma = model_variable("gamma", shape, inputs.dtype, F.ones(shape, inputs.dtype),
+        gamma = model_variable("gamma", shape, inputs.dtype, F.ones_initializer(),
                                trainable=trainable) if scale else None
         outputs = F.batch_normalization(inputs, mean, variance, beta, gamma, 1e-12)
         outputs = outputs if activation_fn is None else activation_fn(outputs)
@@ -277,6 +278,88 @@ def embed_sequence(
         return F.gather(table, ids)
 
 
+@add_arg_scope
+def separable_convolution2d(
+    inputs: Any, num_outputs: int | None, kernel_size: Any, depth_multiplier: int = 1,
+    stride: Any = 1, padding: str = "SAME", data_format: str = "NHWC", rate: Any = 1,
+    activation_fn: Any = _relu, normalizer_fn: Any = None, normalizer_params: Any = None,
+    weights_initializer: Any = None, pointwise_initializer: Any = None,
+    weights_regularizer: Any = None, biases_initializer: Any = Zeros(),  # noqa: B008
+    biases_regularizer: Any = None, reuse: Any = None, variables_collections: Any = None,
+    outputs_collections: Any = None, trainable: bool = True, scope: Any = None,
+) -> Any:
+    """A convolution of each channel by itself, then (unless num_outputs is None) across channels.
+
+    Variables: `depthwise_weights`, `pointwise_weights`, `biases`.
+    """
+    inputs = convert(inputs)
+    channels = inputs.shape[-1].value
+    first = weights_initializer or xavier_initializer()
+    with variable_scope(scope, "SeparableConv2d", [inputs], reuse=reuse):
+        depthwise = model_variable(
+            "depthwise_weights", [*_pair(kernel_size), channels, depth_multiplier], inputs.dtype,
+            first, weights_regularizer, trainable)
+        outputs = F.depthwise_conv2d(
+            inputs, depthwise, [1, *_pair(stride), 1], padding.upper(), rate=_pair(rate))
+        count = channels * depth_multiplier
+        if num_outputs is not None:
+            pointwise = model_variable(
+                "pointwise_weights", [1, 1, count, num_outputs], inputs.dtype,
+                pointwise_initializer or first, weights_regularizer, trainable)
+            outputs, count = F.conv2d(outputs, pointwise, [1, 1, 1, 1], "VALID"), num_outputs
+        return _finish(outputs, count, activation_fn, normalizer_fn, normalizer_params,
+                       biases_initializer, biases_regularizer, trainable, outputs_collections)
+
+
+separable_conv2d = separable_convolution2d
+
+
+@add_arg_scope
+def bias_add(
+    inputs: Any, activation_fn: Any = None, initializer: Any = Zeros(),  # noqa: B008
+    regularizer: Any = None, reuse: Any = None, variables_collections: Any = None,
+    outputs_collections: Any = None, trainable: bool = True, data_format: str = "NHWC",
+    scope: Any = None,
+) -> Any:
+    """inputs + biases, one for each element of the last axis."""
+    inputs = convert(inputs)
+    with variable_scope(scope, "BiasAdd", [inputs], reuse=reuse):
+        return _finish(inputs, inputs.shape[-1].value, activation_fn, None, None, initializer,
+                       regularizer, trainable, outputs_collections)
+
+
+def unit_norm(inputs: Any, dim: int, epsilon: float = 1e-7, scope: str | None = None) -> Any:
+    """The inputs divided by their length along an axis."""
+    inputs = convert(inputs)
+    lengths = F.sqrt(epsilon + F.reduce_sum(F.square(inputs), dim, keepdims=True))
+    return F.divide(inputs, lengths, name=scope)
+
+
+def repeat(inputs: Any, repetitions: int, layer: Callable[..., Any], *args: Any, **named: Any
+           ) -> Any:
+    """`layer` again and again with the same arguments, in scopes `conv/conv_1`, `conv/conv_2` …"""
+    name = getattr(layer, "__name__", "layer")
+    scope = named.pop("scope", None)
+    with variable_scope(scope, "Repeat", [inputs]) as entered:
+        inputs = convert(inputs)
+        prefix = entered.name.rsplit("/", 1)[-1] if scope is not None else name
+        for number in range(1, repetitions + 1):
+            inputs = layer(inputs, *args, scope=f"{prefix}_{number}", **named)
+    return inputs
+
+
+@add_arg_scope
+def relu(*args: Any, **named: Any) -> Any:
+    """`fully_connected` with ReLU."""
+    return fully_connected(*args, **{"activation_fn": F.relu, **named})
+
+
+@add_arg_scope
+def relu6(*args: Any, **named: Any) -> Any:
+    """`fully_connected` with ReLU6."""
+    return fully_connected(*args, **{"activation_fn": F.relu6, **named})
+
+
 def stack(inputs: Any, layer: Callable[..., Any], stack_args: Sequence[Any], **named: Any) -> Any:
     """`layer` again and again, each time with the next arguments."""
     scope = named.pop("scope", None)
@@ -293,11 +376,14 @@ def softmax(logits: Any, scope: str | None = None) -> Any:
 
 
 __all__ = [
-    "apply_regularization", "arg_scope", "avg_pool2d", "batch_norm", "conv2d",
+    "OPTIMIZER_CLS_NAMES", "apply_regularization", "arg_scope", "avg_pool2d", "batch_norm",
+    "bias_add", "conv2d",
     "conv2d_transpose", "convolution", "convolution2d", "convolution2d_transpose", "dropout",
     "embed_sequence", "flatten", "fully_connected", "get_model_variables",
     "get_trainable_variables", "get_variables", "l1_l2_regularizer", "l1_regularizer",
-    "l2_regularizer", "layer_norm", "linear", "max_pool2d", "one_hot_encoding", "softmax",
-    "stack", "sum_regularizer", "variance_scaling_initializer", "xavier_initializer",
+    "l2_regularizer", "layer_norm", "linear", "max_pool2d", "one_hot_encoding",
+    "optimize_loss", "relu", "relu6", "repeat", "separable_conv2d", "separable_convolution2d",
+    "softmax", "stack", "sum_regularizer", "unit_norm",
+    "variance_scaling_initializer", "xavier_initializer",
     "xavier_initializer_conv2d",
 ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from graphflow.builder import F
 from graphflow.errors import OpError
 from graphflow.ops.arithmetic import abs as complex_abs
 from graphflow.ops.arithmetic import multiply as mul
@@ -34,14 +33,6 @@ def batch_matmul(
 ) -> Any:
     """x · y for each matrix of a batch: [..., M, K] and [..., K, N] → [..., M, N]."""
     return matmul(x, y, adjoint_a=adj_x, adjoint_b=adj_y, name=name)
-
-
-def initialize_all_tables(name: str | None = None) -> Any:
-    """An operation that does nothing: there are no tables."""
-    return F.no_op(name=name or "init_all_tables")
-
-
-tables_initializer = initialize_all_tables
 
 
 def _summary(name: str) -> Any:
@@ -91,6 +82,6 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "OpError", "Summary", "batch_cholesky", "batch_matmul", "batch_matrix_determinant",
     "batch_matrix_inverse", "complex_abs", "concat_v2", "histogram_summary", "image_summary",
-    "initialize_all_tables", "inv", "listdiff", "merge_all_summaries", "merge_summary", "mul",
-    "neg", "pack", "scalar_summary", "select", "sub", "tables_initializer", "unpack",
+    "inv", "listdiff", "merge_all_summaries", "merge_summary", "mul",
+    "neg", "pack", "scalar_summary", "select", "sub", "unpack",
 ]

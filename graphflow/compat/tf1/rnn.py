@@ -6,7 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphflow.builder import F
-from graphflow.layers import dense
+from graphflow.compat.tf1.fused_rnn import (
+    FusedRNNCell,
+    FusedRNNCellAdaptor,
+    LSTMBlockFusedCell,
+    TimeReversedFusedRNN,
+)
+from graphflow.compat.tf1.rnn_cells import (
+    AttentionCellWrapper,
+    EmbeddingWrapper,
+    HighwayWrapper,
+    InputProjectionWrapper,
+    LayerNormBasicLSTMCell,
+    OutputProjectionWrapper,
+)
+from graphflow.errors import AttributeValueError
 from graphflow.ops.variable_scope import variable_scope
 from graphflow.recurrent import (
     bidirectional_dynamic_rnn,
@@ -39,32 +53,49 @@ class LSTMBlockCell(LSTMCell):
                          forget_bias=forget_bias, reuse=reuse, name=name)
 
 
-class OutputProjectionWrapper(RNNCell):
-    """A cell whose outputs pass through a dense layer of `output_size` units."""
+class GRUBlockCellV2(GRUCell):
+    """A GRU cell with the arguments of TensorFlow's fused one; here every run is fused."""
 
-    def __init__(self, cell: Any, output_size: int, activation: Any = None, reuse: Any = None
-                 ) -> None:
-        super().__init__(_reuse=reuse)
-        self._cell, self._size, self._activation = cell, output_size, activation
+    def __init__(
+        self, num_units: int | None = None, cell_size: int | None = None, reuse: Any = None,
+        name: str | None = "gru_cell",
+    ) -> None:
+        units = num_units if num_units is not None else cell_size
+        if units is None:
+            raise AttributeValueError("GRUBlockCell: num_units must be given.")
+        super().__init__(units, reuse=reuse, name=name)
 
-    @property
-    def state_size(self) -> Any:
-        """The cell's."""
-        return self._cell.state_size
 
-    @property
-    def output_size(self) -> int:
-        """The number of units of the dense layer."""
-        return self._size
+GRUBlockCell = GRUBlockCellV2
 
-    def zero_state(self, batch_size: Any, dtype: Any) -> Any:
-        """The cell's."""
-        return self._cell.zero_state(batch_size, dtype)
 
-    def call(self, inputs: Any, state: Any) -> Any:
-        """(projected output, state)."""
-        output, state = self._cell(inputs, state)
-        return dense(output, self._size, self._activation, name="projection"), state
+def stack_bidirectional_rnn(
+    cells_fw: Sequence[Any], cells_bw: Sequence[Any], inputs: Sequence[Any],
+    initial_states_fw: Any = None, initial_states_bw: Any = None, dtype: Any = None,
+    sequence_length: Any = None, scope: Any = None,
+) -> Any:
+    """(outputs, forward states, backward states) of layers over a list of steps [batch, n].
+
+    Raises ValueError if there are not as many cells of each direction.
+    """
+    _check_depths(cells_fw, cells_bw)
+    states_fw, states_bw = [], []
+    with variable_scope(scope or "stack_bidirectional_rnn"):
+        for i, (forward, backward) in enumerate(zip(cells_fw, cells_bw)):
+            with variable_scope(f"cell_{i}"):
+                inputs, state_fw, state_bw = static_bidirectional_rnn(
+                    forward, backward, inputs,
+                    initial_states_fw[i] if initial_states_fw else None,
+                    initial_states_bw[i] if initial_states_bw else None,
+                    dtype, sequence_length)
+            states_fw.append(state_fw)
+            states_bw.append(state_bw)
+    return inputs, tuple(states_fw), tuple(states_bw)
+
+
+def _check_depths(cells_fw: Sequence[Any], cells_bw: Sequence[Any]) -> None:
+    if not cells_fw or len(cells_fw) != len(cells_bw):
+        raise ValueError("Forward and Backward cells must have the same depth.")
 
 
 def stack_bidirectional_dynamic_rnn(
@@ -77,8 +108,7 @@ def stack_bidirectional_dynamic_rnn(
     inputs: [batch, time, n] → outputs [batch, time, 2 · units of the last cells].
     Raises ValueError if there are not as many cells of each direction.
     """
-    if not cells_fw or len(cells_fw) != len(cells_bw):
-        raise ValueError("Forward and Backward cells must have the same depth.")
+    _check_depths(cells_fw, cells_bw)
     states_fw, states_bw = [], []
     with variable_scope(scope or "stack_bidirectional_rnn"):
         for i, (forward, backward) in enumerate(zip(cells_fw, cells_bw)):
@@ -95,8 +125,11 @@ def stack_bidirectional_dynamic_rnn(
 
 
 __all__ = [
-    "BasicLSTMCell", "BasicRNNCell", "DeviceWrapper", "DropoutWrapper", "GRUCell",
-    "LSTMBlockCell", "LSTMCell", "LSTMStateTuple", "MultiRNNCell", "OutputProjectionWrapper",
-    "RNNCell", "ResidualWrapper", "stack_bidirectional_dynamic_rnn", "static_bidirectional_rnn",
-    "static_rnn",
+    "AttentionCellWrapper", "BasicLSTMCell", "BasicRNNCell", "DeviceWrapper", "DropoutWrapper",
+    "EmbeddingWrapper", "FusedRNNCell", "FusedRNNCellAdaptor", "GRUBlockCell", "GRUBlockCellV2",
+    "GRUCell", "HighwayWrapper", "InputProjectionWrapper", "LSTMBlockCell",
+    "LSTMBlockFusedCell", "LSTMCell", "LSTMStateTuple", "LayerNormBasicLSTMCell",
+    "MultiRNNCell", "OutputProjectionWrapper", "RNNCell", "ResidualWrapper",
+    "TimeReversedFusedRNN", "stack_bidirectional_dynamic_rnn", "stack_bidirectional_rnn",
+    "static_bidirectional_rnn", "static_rnn",
 ]

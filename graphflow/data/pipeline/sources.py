@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -39,6 +40,8 @@ def _content(path: str, compression: str | None) -> bytes:
             content = stream.read()
     except FileNotFoundError as error:
         raise NotFoundError(None, None, f"{path}; No such file or directory") from error
+    if compression == "ZLIB":
+        return zlib.decompress(content)
     return gzip.decompress(content) if compression == "GZIP" else content
 
 
@@ -72,7 +75,7 @@ class TFRecordDataset(_Files):
     def __init__(self, filenames: Any, compression_type: str | None = None,
                  buffer_size: int | None = None, num_parallel_reads: int | None = None) -> None:
         def read(content: bytes) -> Iterator[bytes]:
-            from graphflow.summary.wire import records
+            from graphflow.wire import records
 
             try:
                 yield from records(content)

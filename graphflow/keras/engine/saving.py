@@ -1,26 +1,38 @@
 """Weights and models in files.
 
 A file is written at once or not at all, carries a checksum, and holds arrays and text only:
-reading it runs nothing. The format is graphflow's own (safetensors), whatever the file's ending.
+reading it runs nothing. Whatever the file's ending, weights alone are a safetensors file, and a
+model is a file of `gf.export` that also holds its configuration: `gf.load` finds its signature
+`serving_default` there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphflow.errors import AttributeValueError, GraphError, ShapeError
+from graphflow.errors import AttributeValueError, GraphError, LoadError, ShapeError
+from graphflow.export.archive import KERAS, WEIGHTS, read_archive, write_archive
+from graphflow.export.limits import LoadLimits
+from graphflow.export.plain import as_kind, field, shown
+from graphflow.export.reader import read_manifest
+from graphflow.export.signatures import Signature
+from graphflow.export.strict_json import from_json
+from graphflow.export.weights import unpack_arrays
+from graphflow.export.writer import build_members, state_needed
 from graphflow.graph import get_default_graph
 from graphflow.keras.backend.session import get_session
 from graphflow.keras.backend.values import batch_set_value
 from graphflow.keras.engine.network import Network
+from graphflow.keras.engine.phases import forward
 from graphflow.keras.serialization import plain, serialize_keras_object
 from graphflow.storage import read_tensors, write_tensors
 
 FORMAT = "keras-model-1"
+_OPTIMIZER = "keras/optimizer/"
 
 
 class SavingMixin(Network):
@@ -50,30 +62,46 @@ class SavingMixin(Network):
 
         They are matched layer by layer in order; by_name: by the names of layers, passing over
         layers that only one side has. Raises ShapeError or GraphError if they do not fit,
-        NotFoundError if there is no such file, DataLossError if it is damaged.
+        NotFoundError if there is no such file, DataLossError or LoadError if it is damaged.
         """
-        arrays, metadata = read_tensors(filepath)
-        table = json.loads(metadata.get("layers", "[]"))
+        arrays, table = _stored_weights(filepath)
         _load(self, arrays, table, by_name, skip_mismatch)
 
     def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True,
              save_format: Any = None) -> None:
         """Writes layers, connections, weights, and the optimizer with its state, to a file.
 
-        Raises UnimplementedError for a subclass with its own `call`; use `save_weights`.
+        The file holds the graph of the model in use too: `gf.load(filepath)` needs no Keras.
+        Raises UnimplementedError for a subclass with its own `call` (use `save_weights`), and
+        ExportError, which names it, for a Lambda layer or an operation that no file can hold.
         """
         _check_overwrite(filepath, overwrite)
-        config = json.dumps({"class_name": type(self).__name__, "config": plain(
-            self.get_config())})
-        arrays, table = _weight_table(self)
-        metadata = {"format": FORMAT, "layers": json.dumps(table), "model": config}
+        session = get_session()
+        keras: dict[str, Any] = {"format": FORMAT, "model": {
+            "class_name": type(self).__name__, "config": plain(self.get_config())}}
+        signatures = self._signatures()
+        inside = state_needed(signatures, session.graph)
+        arrays, keras["layers"] = _weight_table(self, inside)
         compiled = self._compiled
         if include_optimizer and compiled is not None:
-            metadata["training"] = json.dumps(_training_config(compiled))
+            keras["training"] = _training_config(compiled)
             state = getattr(compiled.optimizer, "weights", []) if self._steps_made() else []
-            for i, value in enumerate(get_session().run(state) if state else []):
-                arrays[f"optimizer/{i:04d}"] = np.asarray(value)
-        write_tensors(filepath, arrays, metadata)
+            for i, value in enumerate(session.run(state) if state else []):
+                arrays[f"{_OPTIMIZER}{i:04d}"] = np.asarray(value)
+        others = {k: v for k, v in arrays.items() if not k.startswith("variables/")}
+        write_archive(filepath, build_members(
+            signatures, session, arrays=others, extra={KERAS: json.dumps(keras).encode()}))
+
+    def _signatures(self) -> dict[str, Signature]:
+        """The model in use as a signature; none before it has inputs."""
+        if not self.inputs or not self.built:
+            return {}
+        made = getattr(self, "_serving", None)
+        if made is None or made[0] is not self.outputs:
+            with get_default_graph().root.as_default():
+                made = self._serving = (self.outputs, forward(self, False).outputs)
+        return {"serving_default": Signature(
+            dict(zip(self.input_names, self.inputs)), dict(zip(self.output_names, made[1])))}
 
     def _steps_made(self) -> bool:
         return any(kind[0] == "train" for kind in getattr(self, "_steps", ()))
@@ -92,8 +120,13 @@ def _check_overwrite(filepath: Any, overwrite: bool) -> None:
         raise AttributeValueError(f"{filepath} exists; pass overwrite=True to replace it.")
 
 
-def _weight_table(model: Any) -> tuple[dict[str, Any], list[list[Any]]]:
-    """(arrays by key, [layer's name, its keys] for each layer with weights)."""
+def _weight_table(
+    model: Any, inside: Collection[str] = ()
+) -> tuple[dict[str, Any], list[list[Any]]]:
+    """(arrays by key, [layer's name, its keys] for each layer with weights).
+
+    Variables whose names are `inside` have the keys that they have in an exported graph.
+    """
     session = get_session()
     arrays: dict[str, Any] = {}
     table: list[list[Any]] = []
@@ -101,7 +134,8 @@ def _weight_table(model: Any) -> tuple[dict[str, Any], list[list[Any]]]:
         weights = layer.weights
         if not weights:
             continue
-        keys = [f"{number:04d}/{i:04d}/{w.op.name}" for i, w in enumerate(weights)]
+        keys = [f"variables/{w.op.name}" if w.op.name in inside
+                else f"keras/{number:04d}/{i:04d}/{w.op.name}" for i, w in enumerate(weights)]
         arrays.update(zip(keys, session.run(weights)))
         table.append([layer.name, keys])
     return arrays, table
@@ -159,17 +193,58 @@ def _training_config(compiled: Any) -> dict[str, Any]:
 def read_model(filepath: Any) -> tuple[Any, dict[str, Any], list[Any], Any, list[Any]]:
     """(config, arrays, table of layers, training config or None, optimizer's arrays) of a file.
 
-    Raises GraphError if the file holds weights alone.
+    Raises GraphError if the file holds weights alone, LoadError if it is damaged.
     """
+    if not _is_archive(filepath):
+        read_tensors(filepath)
+        raise _weights_only(filepath)
+    arrays, keras = _read_archive(filepath)
+    state = [arrays[k] for k in sorted(arrays) if k.startswith(_OPTIMIZER)]
+    return keras["model"], arrays, keras["layers"], keras.get("training"), state
+
+
+def _weights_only(filepath: Any) -> GraphError:
+    return GraphError(
+        f"{filepath} holds weights only. Make the model and call load_weights, or write it "
+        "with model.save.")
+
+
+def _is_archive(filepath: Any) -> bool:
+    try:
+        with open(filepath, "rb") as file:
+            return file.read(2) == b"PK"
+    except (FileNotFoundError, IsADirectoryError):
+        return False
+
+
+def _read_archive(filepath: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arrays of a model's file, and its configuration."""
+    limits = LoadLimits()
+    try:
+        members = read_archive(filepath, limits)
+        read_manifest(members, limits)
+        if KERAS not in members:
+            raise LoadError("it holds a graph without a Keras model; use gf.load.")
+        keras = as_kind(from_json(members[KERAS], KERAS, limits), dict, KERAS)
+        field(keras, "model", dict, KERAS)
+        arrays = unpack_arrays(members[WEIGHTS], limits)
+        for entry in field(keras, "layers", list, KERAS):
+            pair = as_kind(entry, list, KERAS)
+            if len(pair) != 2 or not isinstance(pair[1], list) or not all(
+                    isinstance(k, str) and k in arrays for k in (*pair[1],)):
+                raise LoadError(f"{KERAS}: {shown(pair)} names no weights of a layer.")
+        return arrays, keras
+    except LoadError as error:
+        raise LoadError(f"{filepath}: {error}") from error
+
+
+def _stored_weights(filepath: Any) -> tuple[dict[str, Any], list[Any]]:
+    """(arrays, table of layers) of a file of `save_weights` or `save`."""
+    if _is_archive(filepath):
+        arrays, keras = _read_archive(filepath)
+        return arrays, keras["layers"]
     arrays, metadata = read_tensors(filepath)
-    if "model" not in metadata:
-        raise GraphError(
-            f"{filepath} holds weights only. Make the model and call load_weights, or write it "
-            "with model.save.")
-    training = metadata.get("training")
-    state = [arrays[k] for k in sorted(arrays) if k.startswith("optimizer/")]
-    return (json.loads(metadata["model"]), arrays, json.loads(metadata["layers"]),
-            None if training is None else json.loads(training), state)
+    return arrays, json.loads(metadata.get("layers", "[]"))
 
 
 def load_into(model: Any, arrays: dict[str, Any], table: list[Any]) -> None:

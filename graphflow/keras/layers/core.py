@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.builder import F
-from graphflow.errors import ShapeError
+from graphflow.errors import ExportError, ShapeError
 from graphflow.keras.engine.configuration import resolved
 from graphflow.keras.engine.layer import Layer
 from graphflow.layers.core import DenseBody
@@ -217,6 +217,12 @@ class Lambda(Layer):
         if callable(self._output_shape):
             return as_shape(self._output_shape(input_shape))
         return TensorShape([as_shape(input_shape).as_list()[0], *self._output_shape])
+
+    def get_config(self) -> dict[str, Any]:
+        """Raises ExportError: a Python function has no form that a file could hold."""
+        raise ExportError(
+            f"Lambda '{self.name}': it holds a Python function, which no file can. Write a Layer "
+            "of your own and pass it as custom_objects, or export the graph with gf.export.")
 
 
 class ActivityRegularization(Layer):

@@ -1,4 +1,4 @@
-"""Protocol buffers' wire format, as far as event files need it, and TFRecord framing.
+"""Protocol buffers' wire format, as far as records and events need it, and TFRecord framing.
 
 Sources: https://protobuf.dev/programming-guides/encoding/ and TensorFlow's
 core/lib/io/record_writer.cc: length (uint64), masked CRC-32C of the length, the data, masked
@@ -93,31 +93,48 @@ def doubles(number: int, values: Sequence[float]) -> bytes:
 
 
 def fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """(number, value) of each field: ints, floats (64 and 32 bits), or bytes."""
+    """(number, value) of each field: ints, floats (64 and 32 bits), or bytes.
+
+    Raises ValueError for bytes that are no message.
+    """
     at = 0
     while at < len(data):
         key, at = _varint_at(data, at)
         number, kind = key >> 3, key & 7
         value: Any
-        if kind == 0:
-            value, at = _varint_at(data, at)
-        elif kind == 1:
-            (value,), at = struct.unpack_from("<d", data, at), at + 8
-        elif kind == 5:
-            (value,), at = struct.unpack_from("<f", data, at), at + 4
-        elif kind == 2:
-            size, at = _varint_at(data, at)
-            value, at = data[at:at + size], at + size
-        else:
-            raise ValueError(f"unknown wire type {kind}")
+        try:
+            if kind == 0:
+                value, at = _varint_at(data, at)
+            elif kind == 1:
+                (value,), at = struct.unpack_from("<d", data, at), at + 8
+            elif kind == 5:
+                (value,), at = struct.unpack_from("<f", data, at), at + 4
+            elif kind == 2:
+                size, at = _varint_at(data, at)
+                value, at = data[at:at + size], at + size
+            else:
+                raise ValueError(f"unknown wire type {kind}")
+        except struct.error as error:
+            raise ValueError("the message is cut off") from error
+        if at > len(data):
+            raise ValueError("the message is cut off")
         yield number, value
+
+
+def varints(data: bytes) -> Iterator[int]:
+    """The whole numbers of a packed field. Raises ValueError if it is cut off."""
+    at = 0
+    while at < len(data):
+        value, at = _varint_at(data, at)
+        yield value
 
 
 def _varint_at(data: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
-    while True:
+    while at < len(data) and shift < 70:
         byte = data[at]
         value |= (byte & 127) << shift
         at, shift = at + 1, shift + 7
         if byte < 128:
-            return value, at
+            return value & ((1 << 64) - 1), at
+    raise ValueError("the message is cut off")

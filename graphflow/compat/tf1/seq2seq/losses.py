@@ -1,4 +1,4 @@
-"""Losses of sequences: `tf.contrib.seq2seq` and `tf.contrib.legacy_seq2seq`."""
+"""Losses of sequences, in one tensor or as lists of steps, and the decoder over lists."""
 
 from __future__ import annotations
 
@@ -73,5 +73,3 @@ def rnn_decoder(
             previous = output if loop_function is not None else None
     return outputs, state
 
-
-__all__ = ["rnn_decoder", "sequence_loss", "sequence_loss_by_example"]

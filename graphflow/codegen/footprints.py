@@ -1,0 +1,255 @@
+"""What each member of a team does of a call: how long it takes, and which memory it touches.
+
+Input: a kernel and its sizes. Output: for each unit of the kernel (`codegen/shares.py`) the depth
+at which it is best divided, and for each member the range of each buffer that it reads and
+writes. Ranges come from the bounds of the loops' indices, so they may be too large, never too
+small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from graphflow.codegen.compile import vector_bytes
+from graphflow.codegen.cost import time_of_a_turn
+from graphflow.codegen.shares import Path, Unit, turns_of_a_part, units, walk_statements
+from graphflow.loop_ir import b
+from graphflow.loop_ir.affine import learn_bounds, slope
+from graphflow.loop_ir.expr import Expr, walk
+from graphflow.loop_ir.nest import Fold, Kernel, Loop, Statement, Store, expressions
+
+Bounds = dict[Expr, tuple[int, int] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A part of a buffer: elements from `first` to before `end`; all of it if `end` is None."""
+
+    buffer: int
+    written: bool
+    first: int = 0
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Access:
+    buffer: int
+    written: bool
+    offset: Expr
+    path: Path
+
+
+@dataclass(slots=True)
+class _Part:
+    """A unit of a kernel, looked at once for all sizes.
+
+    Attributes:
+      unit: it.
+      times: of one turn of each statement, with the loops around it.
+      accesses: to memory that is not private; each place of a buffer once.
+    """
+
+    unit: Unit
+    times: list[tuple[float, Path]] = field(default_factory=list)
+    accesses: list[_Access] = field(default_factory=list)
+
+
+class Footprints:
+    """Answers about one kernel."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self._parts = [self._part(unit) for unit in units(kernel)]
+        self._turns: dict[int, int] = {}  # of a part of a divided loop
+
+    @property
+    def count(self) -> int:
+        """How many units there are."""
+        return len(self._parts)
+
+    def _part(self, unit: Unit) -> _Part:
+        part = _Part(unit)
+        found: dict[tuple[int, bool, Expr, int], _Access] = {}
+        for statement, path in walk_statements(unit.body):
+            part.times.append((time_of_a_turn(statement), path))
+            for buffer, written, offset in _places(statement):
+                if not self.kernel.buffers[buffer].private:
+                    key = (buffer, written, offset, path[-1].number if path else -1)
+                    found.setdefault(key, _Access(buffer, written, offset, path))
+        part.accesses = list(found.values())
+        return part
+
+    def time(self, sizes: Sequence[int]) -> float:
+        """About how long a call takes on one thread, in nanoseconds, if its data is near."""
+        known = _sizes(sizes)
+        return sum(self._time(part, known, 0, 1) for part in self._parts)
+
+    def choose(self, unit: int, sizes: Sequence[int], members: int) -> tuple[int, float]:
+        """The depth at which a unit is divided best, and what that saves, in nanoseconds.
+
+        Depth 0 if no depth saves anything.
+        """
+        part, known = self._parts[unit], _sizes(sizes)
+        whole = self._time(part, known, 0, 1)
+        best, saved = 0, 0.0
+        for depth in sorted(part.unit.depths):
+            gain = whole - self._time(part, known, depth, members)
+            if gain > 1.05 * saved and self._apart(part, sizes, depth, members):
+                best, saved = depth, gain
+        return best, saved
+
+    def touched(
+        self, unit: int, sizes: Sequence[int], depth: int, members: int
+    ) -> list[list[Touched]]:
+        """What each member touches; member 0 does all if `depth` is 0."""
+        part = self._parts[unit]
+        return [self._touched(part, sizes, depth, member, members)
+                for member in range(members if depth else 1)]
+
+    def same_place(self, unit: int, written: int, read: int) -> bool:
+        """True if a unit reads one buffer just where it writes the other one."""
+        stores = {a.offset for a in self._parts[unit].accesses
+                  if a.buffer == written and a.written}
+        return all(a.offset in stores for a in self._parts[unit].accesses
+                   if a.buffer == read and not a.written)
+
+    # ---- time -------------------------------------------------------------------------------
+
+    def _time(self, part: _Part, known: Bounds, depth: int, members: int) -> float:
+        """About how long the member with the most work takes."""
+        found, chosen = dict(known), part.unit.depths.get(depth, frozenset())
+        return sum(each * self._longest(path, chosen, found, members)
+                   for each, path in part.times)
+
+    def _longest(
+        self, path: Path, chosen: frozenset[int], found: Bounds, members: int
+    ) -> float:
+        turns, vectors = 1.0, False
+        for loop in path:
+            extent = _enter(loop, found)
+            if loop.number in chosen and isinstance(loop, Loop):
+                turns_in_part = self._part_turns(loop)
+                parts = -(-extent // turns_in_part)
+                extent = min(-(-parts // members) * turns_in_part, extent)
+            if loop.lanes and not vectors:
+                vectors = True
+                extent = -(-extent // (vector_bytes() // 4))
+            turns *= extent
+        return turns
+
+    def _part_turns(self, loop: Loop) -> int:
+        if loop.number not in self._turns:
+            self._turns[loop.number] = turns_of_a_part(self.kernel, loop, vector_bytes())
+        return self._turns[loop.number]
+
+    # ---- memory -----------------------------------------------------------------------------
+
+    def _touched(
+        self, part: _Part, sizes: Sequence[int], depth: int, member: int, members: int
+    ) -> list[Touched]:
+        found, chosen = _sizes(sizes), part.unit.depths.get(depth, frozenset())
+        empty: set[int] = set()
+        ranges: dict[tuple[int, bool], Touched] = {}
+        for access in part.accesses:
+            for loop in access.path:
+                index = b.index(loop.number)
+                if index in found:
+                    continue
+                extent = _enter(loop, found)
+                if loop.number in chosen and isinstance(loop, Loop):
+                    first, end = self._range(loop, extent, member, members)
+                    found[index] = first, end - 1
+                    if first >= end:
+                        empty.add(loop.number)
+            if not any(loop.number in empty for loop in access.path):
+                _add(ranges, access, learn_bounds(access.offset, found))
+        return list(ranges.values())
+
+    def _range(self, loop: Loop, extent: int, member: int, members: int) -> tuple[int, int]:
+        """As `codegen/cpu/sharing.py` computes it."""
+        turns = self._part_turns(loop)
+        parts = -(-extent // turns)
+        return (min(parts * member // members * turns, extent),
+                min(parts * (member + 1) // members * turns, extent))
+
+    def _apart(self, part: _Part, sizes: Sequence[int], depth: int, members: int) -> bool:
+        """True if no two members store to one place."""
+        ranges: dict[int, list[tuple[int, int]]] = {}
+        for member in range(members):
+            for t in self._touched(part, sizes, depth, member, members):
+                if t.written:
+                    if t.end is None:
+                        return False
+                    ranges.setdefault(t.buffer, []).append((t.first, t.end))
+        mixed = {buffer for buffer, found in ranges.items() if _overlap(found)}
+        known = _sizes(sizes)
+        return all(_one_to_one(a, dict(known)) for a in part.accesses
+                   if a.written and a.buffer in mixed)
+
+
+def _places(statement: Statement) -> list[tuple[int, bool, Expr]]:
+    """(buffer, written?, offset) of what a statement touches."""
+    found = [(n.attr, False, n.args[0]) for n in walk(*expressions(statement)) if n.op == "load"]
+    if isinstance(statement, Store):
+        found.append((statement.buffer, True, statement.offset))
+    return found
+
+
+def _sizes(sizes: Sequence[int]) -> Bounds:
+    return {b.size(k): (n, n) for k, n in enumerate(sizes)}
+
+
+def _enter(loop: Loop | Fold, found: Bounds) -> int:
+    """The largest extent of a loop, whose index gets its bounds if it has none yet."""
+    bounds = learn_bounds(loop.extent, found)
+    extent = max(bounds[1], 0) if bounds is not None else 1
+    found.setdefault(b.index(loop.number), (0, extent - 1) if bounds is not None else None)
+    return extent
+
+
+def _add(
+    ranges: dict[tuple[int, bool], Touched], access: _Access, bounds: tuple[int, int] | None
+) -> None:
+    key = access.buffer, access.written
+    known = ranges.get(key)
+    if bounds is None or (known is not None and known.end is None):
+        ranges[key] = Touched(*key)
+        return
+    first, end = bounds[0], bounds[1] + 1
+    if known is not None and known.end is not None:
+        first, end = min(first, known.first), max(end, known.end)
+    ranges[key] = Touched(*key, first, end)
+
+
+def _overlap(ranges: list[tuple[int, int]]) -> bool:
+    ranges = sorted(ranges)
+    return any(end > first for (_, end), (first, _) in zip(ranges, ranges[1:]))
+
+
+def _one_to_one(access: _Access, found: Bounds) -> bool:
+    """True if no two turns store to one place, except those of loops that do not move it.
+
+    So it is where each step is longer than all the way that the shorter ones go.
+    """
+    steps: list[tuple[int, int]] = []
+    for loop in access.path:
+        extent = _enter(loop, found)
+        step = slope(access.offset, loop.number)
+        if not _uses(access.offset, loop.number):
+            continue
+        bounds = learn_bounds(step, found) if step is not None else None
+        if bounds is None or bounds[0] != bounds[1]:
+            return False
+        if extent > 1:
+            steps.append((abs(bounds[0]), extent))
+    way = 0
+    for length, extent in sorted(steps):
+        if length <= way:
+            return False
+        way += length * (extent - 1)
+    return True
+
+
+def _uses(expr: Expr, number: int) -> bool:
+    return any(n.op == "index" and n.attr == number for n in walk(expr))

@@ -1,0 +1,44 @@
+"""What this machine has for this process: cores."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+_CPUS = Path("/sys/devices/system/cpu")
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def available_processors() -> list[int]:
+    """The numbers of the processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+@cache
+def available_cores() -> int:
+    """How many physical cores this process may use: threads that share one count once.
+
+    A container's quota of processor time, where Linux has one for it, is a limit too.
+    """
+    cores = {_siblings(number) or str(number) for number in available_processors()}
+    return max(1, min(len(cores), _quota() or len(cores)))
+
+
+def _siblings(processor: int) -> str | None:
+    """The processors that are one core with this one, as Linux lists them."""
+    try:
+        return (_CPUS / f"cpu{processor}/topology/thread_siblings_list").read_text().strip()
+    except OSError:
+        return None
+
+
+def _quota() -> int | None:
+    """Whole cores that control groups leave to this process, if they set a limit."""
+    try:
+        limit, period = _QUOTA.read_text().split()
+        return None if limit == "max" else -(-int(limit) // int(period))
+    except (OSError, ValueError):
+        return None
