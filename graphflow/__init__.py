@@ -7,6 +7,7 @@ placeholders, variables and ops, differentiate it with `gradients` or an optimiz
 
 from typing import TYPE_CHECKING
 
+import graphflow.sites as _sites  # noqa: F401  it notes the time before others are read
 from graphflow import (
     bitwise,
     compat,
@@ -680,6 +681,7 @@ if TYPE_CHECKING:
         test,
         train,
     )
+    from graphflow.ahead import CompiledObject, compile_object
     from graphflow.export.graph_def import GraphDef, NodeDef, import_graph_def
     from graphflow.export.limits import LoadLimits
     from graphflow.export.reader import LoadedGraph
@@ -688,18 +690,31 @@ if TYPE_CHECKING:
 
 # Modules that are loaded when they are first used.
 _LAZY = (
-    "app", "contrib", "data", "distributions", "estimator", "feature_column", "flags", "gfile",
-    "image", "keras", "layers", "lookup", "losses", "metrics", "python_io", "random", "signal",
-    "sparse", "spectral", "strings", "summary", "test", "train",
+    "app", "config", "contrib", "data", "distributions", "estimator", "feature_column", "flags",
+    "gfile", "image", "keras", "layers", "lookup", "losses", "metrics", "nest", "profiling",
+    "python_io",
+    "random", "resource_loader", "signal", "sparse", "spectral", "strings", "summary", "test",
+    "train", "version",
 )
 
 # Names of rooms that are loaded when they are first used.
 _LAZY_NAMES = {
-    "GraphDef": "export.graph_def", "LoadLimits": "export.limits",
-    "LoadedGraph": "export.reader", "LoadedSignature": "export.signatures",
-    "MetaGraphDef": "train.meta_graph", "NodeDef": "export.graph_def",
-    "Signature": "export.signatures", "graph_util": "graph_util",
-    "import_graph_def": "export.graph_def", "saved_model": "saved_model",
+    "COMPILER_VERSION": "version", "CompiledObject": "ahead", "DeviceSpec": "device_spec",
+    "Event": "summary.writer", "compile_object": "ahead",
+    "GIT_VERSION": "version", "GraphDef": "export.graph_def", "HistogramProto": "summary",
+    "LoadLimits": "export.limits", "LoadedGraph": "export.reader",
+    "LoadedSignature": "export.signatures", "MetaGraphDef": "train.meta_graph",
+    "NodeDef": "export.graph_def", "Signature": "export.signatures", "VERSION": "version",
+    "control_flow_v2_enabled": "compat.switches", "disable_control_flow_v2": "compat.switches",
+    "disable_resource_variables": "compat.switches",
+    "disable_tensor_equality": "compat.switches", "disable_v2_tensorshape": "compat.switches",
+    "enable_control_flow_v2": "compat.switches", "enable_resource_variables": "compat.switches",
+    "enable_tensor_equality": "compat.switches", "enable_v2_behavior": "compat.switches",
+    "enable_v2_tensorshape": "compat.switches", "fixed_size_partitioner": "device_spec",
+    "get_logger": "logging", "graph_util": "graph_util", "import_graph_def": "export.graph_def",
+    "min_max_variable_partitioner": "device_spec",
+    "resource_variables_enabled": "compat.switches", "saved_model": "saved_model",
+    "variable_axis_size_partitioner": "device_spec",
 }
 
 
@@ -716,4 +731,6 @@ def __getattr__(name: str) -> object:
         old_names = importlib.import_module("graphflow.compat.tf1.old_names")
         if name in old_names.__all__:
             return getattr(old_names, name)
-    raise AttributeError(f"module 'graphflow' has no attribute {name!r}")
+    from graphflow.absent import missing
+
+    raise missing(__name__, name)

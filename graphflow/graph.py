@@ -172,7 +172,7 @@ class Graph(GraphScopes, Builder):
         self._unfetchable.add(op)
 
     def as_graph_def(self, from_version: Any = None, add_shapes: bool = False) -> Any:
-        """The operations as a value, for `import_graph_def`. Raises ExportError for `py_func`.
+        """The operations as a value, for `import_graph_def`.
 
         `from_version` and `add_shapes` are accepted for TensorFlow's sake.
         """

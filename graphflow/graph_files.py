@@ -15,7 +15,7 @@ def write_graph(graph_or_graph_def: Any, logdir: Any, name: str, as_text: bool =
 
     as_text: JSON for people to read, in which large constants are left out; otherwise the bytes
       that `GraphDef.ParseFromString` reads. The folder is made if it does not exist.
-    Raises ExportError for what cannot be written (`py_func`).
+    Operations that no file can hold (`py_func`) are only named.
     """
     definition = graph_or_graph_def
     if isinstance(definition, Graph):

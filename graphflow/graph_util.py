@@ -104,7 +104,7 @@ def remove_training_nodes(
     protected = set(protected_nodes or ())
     passes: dict[int, list[int]] = {}
     kept: dict[int, int] = {}
-    records = []
+    records: list[dict[str, Any]] = []
     for k, record in enumerate(input_graph.records):
         record = dict(record)
         if "inputs" in record:

@@ -1,8 +1,9 @@
-"""What this machine has for this process: cores."""
+"""What this machine has for this process: cores, caches."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -42,3 +43,17 @@ def _quota() -> int | None:
         return None if limit == "max" else -(-int(limit) // int(period))
     except (OSError, ValueError):
         return None
+
+
+@cache
+def cache_levels() -> tuple[tuple[str, int], ...]:
+    """The caches for data of one core, as Linux tells them: `("L1", bytes)`, …; or nothing."""
+    found = {}
+    with suppress(OSError, ValueError):
+        for folder in sorted((_CPUS / "cpu0/cache").glob("index*")):
+            if (folder / "type").read_text().strip() != "Instruction":
+                size = (folder / "size").read_text().strip()
+                scale = {"K": 2**10, "M": 2**20}.get(size[-1:], 1)
+                level = (folder / "level").read_text().strip()
+                found[f"L{level}"] = int(size.rstrip("KM")) * scale
+    return tuple(sorted(found.items()))

@@ -29,9 +29,9 @@ from graphflow.lowering import Lowering, Pointwise
 from graphflow.shapes import TensorShape
 
 __all__ = [
-    "MAX_SYMBOLIC_ELEMENTS", "REGISTRY", "REQUIRED", "Arg", "Attr", "Codec", "ConstValue",
-    "ErrorSample",
-    "Infer", "NotDifferentiable", "OpDef", "RunError", "Sample", "TensorType", "broadcast_inputs",
+    "MAX_OUTPUTS", "MAX_SYMBOLIC_ELEMENTS", "REGISTRY", "REQUIRED", "Arg", "Attr", "Codec",
+    "ConstValue", "ErrorSample", "Infer", "NotDifferentiable", "OpDef", "RunError", "Sample",
+    "TensorType", "broadcast_inputs",
     "check_dtypes", "declaration_site", "lookup", "register", "resolve_attrs", "same_as_input",
     "scalar_of", "schema", "symbolic_outputs",
 ]
@@ -106,7 +106,8 @@ class Codec:
 class Attr:
     """One attribute: its kind (a key of the table above), default, and whether None is fine.
 
-    An operation with an `object` that has no `codec` cannot be exported.
+    An operation with an `object` that has no `codec` cannot be exported. `most` is the largest
+    value, of an integer that says how many outputs there are (`MAX_OUTPUTS`).
     """
 
     kind: str
@@ -114,6 +115,7 @@ class Attr:
     optional: bool = False
     choices: tuple[Any, ...] = ()
     codec: Codec | None = None
+    most: int | None = None
 
     def check(self, value: Any) -> str | None:
         """What is wrong with `value`, or None."""
@@ -123,6 +125,8 @@ class Attr:
             return f"must be of kind {self.kind}, got {value!r}"
         if self.choices and value not in self.choices:
             return f"must be one of {', '.join(map(repr, self.choices))}, got {value!r}"
+        if self.most is not None and value > self.most:
+            return f"must be at most {self.most}, got {value}"
         return None
 
 
@@ -290,6 +294,7 @@ def schema(text: str, **families: tuple[DType, ...]) -> tuple[Arg, ...]:
 
 
 MAX_SYMBOLIC_ELEMENTS = 64
+MAX_OUTPUTS = 1 << 16
 
 
 def symbolic_outputs(c: Infer, out_types: Sequence[TensorType]) -> list[np.ndarray | None]:
@@ -324,7 +329,8 @@ def _tidy_symbolic(value: Any, dtype: DType) -> np.ndarray | None:
     if array.size > MAX_SYMBOLIC_ELEMENTS:
         return None
     if any(isinstance(v, SymDim) for v in array.ravel()):
-        return array
+        known = [v for v in array.ravel() if not isinstance(v, SymDim)]
+        return array if all(-2**63 <= v < 2**63 for v in known) else None
     # What wraps in the element type, or is a uint64 beyond every size, is no known value.
     if array.size and (array.max() > min(dtype.max, 2**63 - 1) or array.min() < dtype.min):
         return None

@@ -42,6 +42,7 @@ from graphflow.tensor import Operation, Tensor
 
 if TYPE_CHECKING:
     from graphflow.codegen.memory_report import MemoryReport
+    from graphflow.profiling.record import Profile
     from graphflow.runtime.entries import Entry
     from graphflow.runtime.explain import Explanation
 
@@ -128,8 +129,15 @@ class BaseSession:
         feed_dict: tensor (or name) → value; any tensor can be fed.
         Operations run in creation order, each once; a variable that is fetched itself is read
         after all updates. If anything fails, no variable has changed.
+        options, run_metadata: with `RunOptions(trace_level=RunOptions.FULL_TRACE)` the run fills
+          `run_metadata.step_stats` with times; all else is without effect.
         Raises FetchError, FeedError, ClosedSessionError; `errors.OpError`s of operations.
         """
+        if run_metadata is not None and getattr(options, "trace_level", None):
+            from graphflow.profiling.sessions import traced_run
+
+            self._check_open()
+            return traced_run(self, fetches, feed_dict, run_metadata)
         if self._graph.version != self._version or self._growing:
             self._watch_growth()
         elif self._enter is not None:
@@ -196,9 +204,12 @@ class BaseSession:
         self._check_open()
         return run_many(self, fetches, feeds, steps, feed_dict)
 
-    def _call(self, call: PreparedCall, values: Sequence[Any]) -> Any:
+    def _call(
+        self, call: PreparedCall, values: Sequence[Any],
+        find: Callable[[PreparedCall, list[np.ndarray]], Executable] | None = None,
+    ) -> Any:
         try:
-            executable, arrays = call.prepare(values, self._executable)
+            executable, arrays = call.prepare(values, find or self._executable)
             if executable.in_python:
                 with using_host_state(self._host_state):
                     outputs = executable.run(arrays, self._store)
@@ -306,6 +317,20 @@ class BaseSession:
         with assuming(assumptions):
             return explain(program, numbers, disabled=self.options.disable_passes, ir=ir,
                            llvm=llvm, assembly=assembly, passes=passes)
+
+    def profile(self, fetches: Any, feed_dict: Any = None, *, runs: int = 20) -> Profile:
+        """Where the time of `run(fetches, feed_dict)` goes, to be printed or taken as data.
+
+        Runs it, as usual and timed step by step in turns, `runs` times each and three times to
+        warm up. Variables have their old values afterwards; other effects (prints, files,
+        queues) are not undone. The attributes of the result hold times of kernels and host steps,
+        with operations, lines, bytes and shares of measured peaks; `chrome_trace` writes a trace.
+        Raises what `run` raises; AttributeValueError for `runs` below 1.
+        """
+        from graphflow.profiling.sessions import profile_session
+
+        self._check_open()
+        return profile_session(self, fetches, feed_dict, runs)
 
     def memory_report(self, fetches: Any, feed_dict: Any = None) -> MemoryReport:
         """Where the memory of `run(fetches, feed_dict)` goes, to be printed. Nothing is run.

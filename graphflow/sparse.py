@@ -13,6 +13,7 @@ from graphflow.ops.sparse_conversion import sparse_eye as eye
 from graphflow.ops.sparse_conversion import sparse_placeholder as placeholder
 from graphflow.ops.sparse_conversion import sparse_tensor_to_dense as to_dense
 from graphflow.ops.sparse_conversion import sparse_to_indicator as to_indicator
+from graphflow.ops.sparse_cross import sparse_cross_hashed as cross_hashed
 from graphflow.ops.sparse_elements import sparse_add as add
 from graphflow.ops.sparse_elements import sparse_fill_empty_rows as fill_empty_rows
 from graphflow.ops.sparse_elements import sparse_mask as mask
@@ -33,7 +34,8 @@ from graphflow.ops.sparse_segments import sparse_segment_sum as segment_sum
 from graphflow.sparse_tensor import SparseTensor
 
 __all__ = [
-    "SparseTensor", "add", "concat", "expand_dims", "eye", "fill_empty_rows", "from_dense",
+    "SparseTensor", "add", "concat", "cross_hashed", "expand_dims", "eye", "fill_empty_rows",
+    "from_dense",
     "mask", "matmul", "maximum", "merge", "minimum", "placeholder", "reduce_max",
     "reduce_max_sparse", "reduce_sum", "reduce_sum_sparse", "reorder", "reset_shape", "reshape",
     "retain", "segment_mean", "segment_sqrt_n", "segment_sum", "slice", "softmax",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graphflow.gradient_checker import compute_gradient, compute_gradient_error
+from graphflow.test_case import TestCase, get_temp_dir, main
 
 
 def is_built_with_cuda() -> bool:
@@ -17,12 +18,18 @@ def is_gpu_available(
     return False
 
 
+def is_built_with_gpu_support() -> bool:
+    """False: sessions run on the CPU."""
+    return False
+
+
 def gpu_device_name() -> str:
     """"", for there is no GPU that sessions use."""
     return ""
 
 
 __all__ = [
-    "compute_gradient", "compute_gradient_error", "gpu_device_name", "is_built_with_cuda",
-    "is_gpu_available",
+    "TestCase", "compute_gradient", "compute_gradient_error", "get_temp_dir", "gpu_device_name",
+    "is_built_with_cuda",
+    "is_built_with_gpu_support", "is_gpu_available", "main",
 ]

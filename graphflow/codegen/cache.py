@@ -29,7 +29,7 @@ import llvmlite
 import numpy as np
 from llvmlite import binding
 
-from graphflow.codegen.cache_folder import complaint, is_private, prune
+from graphflow.codegen.cache_folder import LIMIT, complaint, is_private, prune
 from graphflow.errors import NotFoundError
 from graphflow.options import cache_folder, program_folder
 from graphflow.sites import LOADED_AT
@@ -41,6 +41,7 @@ _CLOCK_STEP = 50_000_000          # ns: the times of files are coarse
 _TOUCHED_AFTER = 3600             # s: a file that is in use gets a new time at most this often
 _PACKAGE = Path(__file__).parent.parent
 _ROOMS = ("loop_ir", "codegen", "kernels", "custom_ops")
+_COMPILER_ROOMS = (*_ROOMS, "dims", "ops", "passes", "runtime")
 _POSIX = os.name == "posix"
 
 
@@ -56,18 +57,18 @@ def sources() -> list[Path]:
     return sorted(found)
 
 
-def changed_since_loaded(files: Sequence[Path]) -> bool:
+def changed_since_loaded(files: Sequence[Path | str]) -> bool:
     """True if a file is not, or may not be, what this process has imported or will import."""
     return any(_time_of_change(path) > LOADED_AT - _CLOCK_STEP for path in files)
 
 
-def _time_of_change(path: Path) -> int:
+def _time_of_change(path: Path | str) -> int:
     """When a file was last written or put in place, in ns.
 
     On POSIX it is the inode's time, which is nobody's to set: tools that copy files keep the
     other one.
     """
-    status = path.stat()
+    status = os.stat(path)
     return status.st_ctime_ns if _POSIX else status.st_mtime_ns
 
 
@@ -104,11 +105,11 @@ class KernelStore:
     """
 
     def __init__(
-        self, folder: Path, name: str, files: Sequence[Path], room: str = "kernels"
+        self, folder: Path, name: str, files: Sequence[Path | str], room: str = "kernels"
     ) -> None:
         self._root, self._environment, self._files = folder, name, files
         self._folder = folder / room / name
-        self._pruned = False
+        self._until_pruned = 0  # bytes
 
     def read(self, kernel: str) -> bytes | None:
         """The object of a kernel, or None if there is none that can be trusted."""
@@ -121,13 +122,20 @@ class KernelStore:
         with suppress(OSError, NotFoundError):
             if changed_since_loaded(self._files):
                 return  # what was imported after the change is not what the environment says
-            if not self._pruned:
-                self._pruned = True
+            if self._until_pruned <= 0:
+                self._until_pruned = LIMIT // 4
                 prune(self._root)
+            self._until_pruned -= sum(map(len, objects.values()))
             _make_private(self._folder)
             for kernel, data in objects.items():
                 head = f"{self._environment}\n{kernel}\n".encode()
                 _write_private(self._folder / kernel, head + data)
+
+    def remove(self, kernel: str) -> None:
+        """Forgets a kernel, and the environment if it was the last one."""
+        with suppress(OSError):
+            (self._folder / kernel).unlink()
+            self._folder.rmdir()
 
     def _object_in(self, contents: bytes, kernel: str) -> bytes | None:
         head = f"{self._environment}\n{kernel}\n".encode()
@@ -158,31 +166,35 @@ def open_store(settings: Sequence[str]) -> KernelStore | None:
 def open_program_store(settings: Sequence[str]) -> KernelStore | None:
     """The store of what was made of whole Programs, for this process, or None if it has none.
 
-    All of graphflow decides what that is. Its files are told by their place, length and time of
-    change: to read them all would take longer than what is saved.
+    What that is, passes and declarations of ops decide beside the code generator. Their files are
+    told by place, length and time of change: to read them takes longer than to look them up.
     settings: of the code generator.
     """
     folder = program_folder()
     if folder is None or complaint(folder) is not None:
         return None
     with suppress(OSError):
-        files = _all_sources()
-        digest = hashlib.sha256(_MARK)
+        files = _compiler_sources()
+        lines = [np.__version__, *_machine(), *settings]
         for path in files:
-            status = path.stat()
+            status = os.stat(path)
             changed = status.st_ctime_ns if _POSIX else status.st_mtime_ns
             if changed > LOADED_AT - _CLOCK_STEP:
                 return None
-            digest.update(f"{path} {status.st_size} {changed} {status.st_ino}\n".encode())
-        for text in (np.__version__, *_machine(), *settings):
-            digest.update(hashlib.sha256(text.encode()).digest())
-        return KernelStore(folder, digest.hexdigest()[:32], files, "programs")
+            lines.append(f"{path} {status.st_size} {changed} {status.st_ino}")
+        name = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+        return KernelStore(folder, name, files, "programs")
     return None
 
 
-def _all_sources() -> list[Path]:
-    return [Path(place, name) for place, _, names in sorted(os.walk(_PACKAGE))
-            for name in sorted(names) if name.endswith(".py")]
+def _compiler_sources() -> list[str]:
+    """The files of all layers that a frozen Program goes through, in order."""
+    root = str(_PACKAGE)
+    found = [entry.path for entry in os.scandir(root) if entry.name.endswith(".py")]
+    for room in _COMPILER_ROOMS:
+        for place, _, names in os.walk(os.path.join(root, room)):
+            found += [os.path.join(place, name) for name in names if name.endswith(".py")]
+    return sorted(found)
 
 
 def _make_private(folder: Path) -> None:

@@ -1,14 +1,14 @@
 """The cache's folder on disk as a whole: whether it can be used, what is in it, keeping it small.
 
-The folder has `kernels/`, that has a folder for each environment, those have files named `gf_…`:
-nothing else is ever counted or removed.
+The folder has `kernels/` and `programs/`, these have a folder for each environment, those have
+files named `gf_…`: nothing else is ever counted or removed.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from graphflow.options import cache_folder
 from graphflow.storage import remove_leftovers
 
 LIMIT = 256 * 2**20
+_KERNELS, _PROGRAMS = "kernels", "programs"
 _BLOCK = 4096  # what a small file takes on most disks
 _POSIX = os.name == "posix"
 
@@ -53,15 +54,17 @@ class CacheState:
 
     Attributes:
       folder: where it is, or None if there is none.
-      kernels: the number of files.
-      bytes: how long they are together.
+      kernels: the number of compiled kernels.
+      bytes: how long all files are together.
       complaint: why it is not used, or None.
+      programs: the number of files of optimised programs.
     """
 
     folder: Path | None
     kernels: int
     bytes: int
     complaint: str | None
+    programs: int = 0
 
 
 def cache_state() -> CacheState:
@@ -69,24 +72,27 @@ def cache_state() -> CacheState:
     folder = cache_folder()
     if folder is None:
         return CacheState(None, 0, 0, "GRAPHFLOW_CACHE is 0, or there is no home directory")
-    sizes = []
-    for entry in _files(folder):
-        with suppress(OSError):
-            sizes.append(entry.stat().st_size)
+    sizes: dict[str, list[int]] = {_KERNELS: [], _PROGRAMS: []}
+    for room, found in sizes.items():
+        for entry in _files(folder, (room,)):
+            with suppress(OSError):
+                found.append(entry.stat().st_size)
     problem = complaint(folder)
     if problem is None and folder.exists() and not os.access(folder, os.W_OK):
         problem = "it can only be read"
-    return CacheState(folder, len(sizes), sum(sizes), problem)
+    return CacheState(folder, len(sizes[_KERNELS]), sum(map(sum, sizes.values())), problem,
+                      len(sizes[_PROGRAMS]))
 
 
 def clear_cache() -> int:
-    """Removes all kernels from disk; returns how many there were."""
+    """Removes everything from disk; returns how many kernels there were."""
     folder = cache_folder()
     removed = 0
-    for entry in _files(folder) if folder is not None else ():
-        with suppress(OSError):
-            os.unlink(entry)
-            removed += 1
+    for room in (_PROGRAMS, _KERNELS):
+        for entry in _files(folder, (room,)) if folder is not None else ():
+            with suppress(OSError):
+                os.unlink(entry)
+                removed += room == _KERNELS
     if folder is not None:
         _tidy(folder)
     return removed
@@ -115,22 +121,26 @@ def prune(folder: Path, limit: int = LIMIT) -> None:
     _tidy(folder)
 
 
-def _environments(folder: Path) -> list[Path]:
-    with suppress(OSError):
-        return [Path(e.path) for e in os.scandir(folder / "kernels")
-                if e.is_dir(follow_symlinks=False)]
-    return []
+def _environments(folder: Path, rooms: Iterable[str] = (_KERNELS, _PROGRAMS)) -> list[Path]:
+    found = []
+    for room in rooms:
+        with suppress(OSError):
+            found += [Path(e.path) for e in os.scandir(folder / room)
+                      if e.is_dir(follow_symlinks=False)]
+    return found
 
 
-def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
-    for place in _environments(folder):
+def _files(
+    folder: Path, rooms: Iterable[str] = (_KERNELS, _PROGRAMS)
+) -> Iterator[os.DirEntry[str]]:
+    for place in _environments(folder, rooms):
         with suppress(OSError), os.scandir(place) as entries:
             yield from (e for e in entries
                         if e.name.startswith("gf_") and e.is_file(follow_symlinks=False))
 
 
 def _tidy(folder: Path) -> None:
-    """Removes leftovers, and the folders of environments that have no kernels any more."""
+    """Removes leftovers, and the folders of environments that have no files any more."""
     for place in _environments(folder):
         with suppress(OSError):
             remove_leftovers(place)

@@ -100,7 +100,8 @@ class _Chunked:
         index[head] = start + index[head]
         extents = {a: e.size(self.sizes[a]) for a in self.reduced}
         extents[head] = b.min(extents[head] - start, self.rows)
-        position = linear(e, [index[a] for a in self.reduced], [self.sizes[a] for a in self.reduced])
+        position = linear(
+            e, [index[a] for a in self.reduced], [self.sizes[a] for a in self.reduced])
         element = e.element(self.node.inputs[0], tuple(index[a] for a in range(len(self.sizes))))
         lifted = tuple(self.lowering.lift(b, element, position, self.ctx))
         last = self.reduced[-1]

@@ -18,7 +18,6 @@ from typing import Any
 from llvmlite import binding, ir
 
 from graphflow.codegen.cache import KernelStore, open_store
-from graphflow.codegen.cpu.external import link_external
 from graphflow.codegen.kept.kernels import NamedKernel
 from graphflow.codegen.library import LibraryKernel, library_text
 from graphflow.codegen.link import link
@@ -136,6 +135,17 @@ def kernel_object(name: str, kernel: Kernel | LibraryKernel) -> bytes:
     return _codegen()._tm.emit_object(_compiled_module(name, kernel))
 
 
+def module_for(name: str, kernel: Kernel | LibraryKernel, width: int) -> Any:
+    """The LLVM module of a kernel for a processor whose vectors have `width` bytes.
+
+    It says nothing of the processor itself. Hand-written kernels come as Numba makes them here.
+    """
+    if isinstance(kernel, LibraryKernel):
+        return _library_module(name, kernel)
+    verify_kernel(kernel)
+    return _emitted_module(name, partial(_emit, kernel=kernel, width=width))
+
+
 def llvm_text(kernel: Kernel | LibraryKernel) -> str:
     """The LLVM IR of one kernel: as emitted; of a hand-written one, as Numba made it."""
     if isinstance(kernel, LibraryKernel):
@@ -175,10 +185,10 @@ def _compiled_module(name: str, kernel: Kernel | LibraryKernel) -> Any:
     return _emitted_module(name, partial(_emit, kernel=kernel))
 
 
-def _emit(module: ir.Module, name: str, kernel: Kernel) -> None:
+def _emit(module: ir.Module, name: str, kernel: Kernel, width: int | None = None) -> None:
     from graphflow.codegen.cpu.emit import emit_kernel
 
-    emit_kernel(module, name, kernel, vector_bytes()).attributes.add("nounwind")
+    emit_kernel(module, name, kernel, width or vector_bytes()).attributes.add("nounwind")
 
 
 def _function_object(name: str, emit: Emitter) -> bytes:
@@ -188,6 +198,8 @@ def _function_object(name: str, emit: Emitter) -> bytes:
 def _emitted_module(name: str, emit: Emitter) -> Any:
     """The optimised LLVM module of a function that `emit(module, name)` writes."""
     from numba.core.compiler_lock import global_compiler_lock
+
+    from graphflow.codegen.cpu.external import link_external
 
     codegen = _codegen()
     module = codegen._create_empty_module("kernel")

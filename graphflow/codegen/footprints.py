@@ -10,14 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from graphflow.codegen.compile import vector_bytes
 from graphflow.codegen.cost import time_of_a_turn
-from graphflow.codegen.shares import Path, Unit, turns_of_a_part, units, walk_statements
+from graphflow.codegen.shares import (
+    Path,
+    Unit,
+    digits,
+    turns_of_a_part,
+    units,
+    walk_statements,
+)
 from graphflow.loop_ir import b
 from graphflow.loop_ir.affine import learn_bounds, slope
 from graphflow.loop_ir.expr import Expr, walk
 from graphflow.loop_ir.nest import Fold, Kernel, Loop, Statement, Store, expressions
+
+_REMEMBERED = 8
 
 Bounds = dict[Expr, tuple[int, int] | None]
 
@@ -38,6 +48,7 @@ class _Access:
     written: bool
     offset: Expr
     path: Path
+    where: Expr | None = None
 
 
 @dataclass(slots=True)
@@ -48,11 +59,13 @@ class _Part:
       unit: it.
       times: of one turn of each statement, with the loops around it.
       accesses: to memory that is not private; each place of a buffer once.
+      known: (sizes, depth, members) → what each member touches.
     """
 
     unit: Unit
     times: list[tuple[float, Path]] = field(default_factory=list)
     accesses: list[_Access] = field(default_factory=list)
+    known: dict[tuple, list[list[Touched]]] = field(default_factory=dict)
 
 
 class Footprints:
@@ -76,7 +89,8 @@ class Footprints:
             for buffer, written, offset in _places(statement):
                 if not self.kernel.buffers[buffer].private:
                     key = (buffer, written, offset, path[-1].number if path else -1)
-                    found.setdefault(key, _Access(buffer, written, offset, path))
+                    where = statement.where if isinstance(statement, Store) else None
+                    found.setdefault(key, _Access(buffer, written, offset, path, where))
         part.accesses = list(found.values())
         return part
 
@@ -92,20 +106,23 @@ class Footprints:
         """
         part, known = self._parts[unit], _sizes(sizes)
         whole = self._time(part, known, 0, 1)
-        best, saved = 0, 0.0
-        for depth in sorted(part.unit.depths):
-            gain = whole - self._time(part, known, depth, members)
-            if gain > 1.05 * saved and self._apart(part, sizes, depth, members):
-                best, saved = depth, gain
-        return best, saved
+        gains = [(whole - self._time(part, known, depth, members), depth)
+                 for depth in sorted(part.unit.depths)]
+        while gains:
+            most = max(gain for gain, _ in gains)
+            saved, best = next(pair for pair in gains if pair[0] >= 0.95 * most)
+            if saved <= 0:
+                break
+            if self._apart(part, sizes, best, members):
+                return best, saved
+            gains.remove((saved, best))
+        return 0, 0.0
 
     def touched(
         self, unit: int, sizes: Sequence[int], depth: int, members: int
     ) -> list[list[Touched]]:
         """What each member touches; member 0 does all if `depth` is 0."""
-        part = self._parts[unit]
-        return [self._touched(part, sizes, depth, member, members)
-                for member in range(members if depth else 1)]
+        return self._touched(self._parts[unit], sizes, depth, members)
 
     def same_place(self, unit: int, written: int, read: int) -> bool:
         """True if a unit reads one buffer just where it writes the other one."""
@@ -146,6 +163,17 @@ class Footprints:
     # ---- memory -----------------------------------------------------------------------------
 
     def _touched(
+        self, part: _Part, sizes: Sequence[int], depth: int, members: int
+    ) -> list[list[Touched]]:
+        key = (tuple(sizes), depth, members)
+        if key not in part.known:
+            if len(part.known) >= _REMEMBERED:
+                part.known.clear()
+            part.known[key] = [self._touched_by(part, sizes, depth, member, members)
+                               for member in range(members if depth else 1)]
+        return part.known[key]
+
+    def _touched_by(
         self, part: _Part, sizes: Sequence[int], depth: int, member: int, members: int
     ) -> list[Touched]:
         found, chosen = _sizes(sizes), part.unit.depths.get(depth, frozenset())
@@ -153,7 +181,7 @@ class Footprints:
         ranges: dict[tuple[int, bool], Touched] = {}
         for access in part.accesses:
             for loop in access.path:
-                index = b.index(loop.number)
+                index = _index(loop.number)
                 if index in found:
                     continue
                 extent = _enter(loop, found)
@@ -176,16 +204,30 @@ class Footprints:
     def _apart(self, part: _Part, sizes: Sequence[int], depth: int, members: int) -> bool:
         """True if no two members store to one place."""
         ranges: dict[int, list[tuple[int, int]]] = {}
-        for member in range(members):
-            for t in self._touched(part, sizes, depth, member, members):
-                if t.written:
-                    if t.end is None:
-                        return False
+        unknown: set[int] = set()
+        for touched in self._touched(part, sizes, depth, members):
+            for t in touched:
+                if t.written and t.end is None:
+                    unknown.add(t.buffer)
+                elif t.written and t.end is not None:
                     ranges.setdefault(t.buffer, []).append((t.first, t.end))
         mixed = {buffer for buffer, found in ranges.items() if _overlap(found)}
-        known = _sizes(sizes)
-        return all(_one_to_one(a, dict(known)) for a in part.accesses
-                   if a.written and a.buffer in mixed)
+        known, chosen = _sizes(sizes), part.unit.depths[depth]
+        stores = [a for a in part.accesses if a.written]
+        indirect = [a for a in stores if a.buffer in unknown]
+        return len(unknown) == len(indirect) and all(
+            _by_digit(a, chosen, dict(known)) for a in indirect) and all(
+            _one_to_one(a, dict(known)) for a in stores if a.buffer in mixed - unknown)
+
+
+@cache
+def _index(number: int) -> Expr:
+    return b.index(number)
+
+
+@cache
+def _size(number: int) -> Expr:
+    return b.size(number)
 
 
 def _places(statement: Statement) -> list[tuple[int, bool, Expr]]:
@@ -197,14 +239,14 @@ def _places(statement: Statement) -> list[tuple[int, bool, Expr]]:
 
 
 def _sizes(sizes: Sequence[int]) -> Bounds:
-    return {b.size(k): (n, n) for k, n in enumerate(sizes)}
+    return {_size(k): (n, n) for k, n in enumerate(sizes)}
 
 
 def _enter(loop: Loop | Fold, found: Bounds) -> int:
     """The largest extent of a loop, whose index gets its bounds if it has none yet."""
     bounds = learn_bounds(loop.extent, found)
     extent = max(bounds[1], 0) if bounds is not None else 1
-    found.setdefault(b.index(loop.number), (0, extent - 1) if bounds is not None else None)
+    found.setdefault(_index(loop.number), (0, extent - 1) if bounds is not None else None)
     return extent
 
 
@@ -249,6 +291,43 @@ def _one_to_one(access: _Access, found: Bounds) -> bool:
             return False
         way += length * (extent - 1)
     return True
+
+
+def _by_digit(access: _Access, chosen: frozenset[int], found: Bounds) -> bool:
+    """True if the index of a chosen loop is a coordinate of the places that a store goes to.
+
+    All coordinates after it, and it itself, must stay inside their axes, by their bounds or
+    since the store asks for it.
+    """
+    for loop in access.path:
+        _enter(loop, found)
+    asked = _asked(access.where)
+    for digit, axis in digits(access.offset):
+        if axis is not None:
+            size, limit = learn_bounds(axis, found), asked.get(digit)
+            bounds = learn_bounds(digit, found)
+            if limit is not None:
+                most = learn_bounds(limit, found)
+                bounds = (0, most[1] - 1) if most is not None else None
+            if size is None or bounds is None or bounds[0] < 0 or bounds[1] >= size[0]:
+                return False
+        if digit.op == "index" and digit.attr in chosen:
+            return True
+    return False
+
+
+def _asked(condition: Expr | None) -> dict[Expr, Expr]:
+    """The numbers of which a condition says that they are not negative, and below what."""
+    pending, parts = [condition] if condition is not None else [], []
+    while pending:
+        part = pending.pop()
+        if part.op == "logical_and":
+            pending += part.args
+        else:
+            parts.append(part)
+    least = {p.args[0] for p in parts
+             if p.op == "ge" and p.args[1].op == "const" and p.args[1].attr == 0}
+    return {p.args[0]: p.args[1] for p in parts if p.op == "lt" and p.args[0] in least}
 
 
 def _uses(expr: Expr, number: int) -> bool:

@@ -159,10 +159,25 @@ def _independent(loop: Loop) -> bool:
 
 
 def _tells_apart(offset: Expr, number: int) -> bool:
+    """True if turns with different indices may be known to store to different places.
+
+    `Footprints` makes sure of it when the sizes are there.
+    """
     if any(n.op == "load" for n in walk(offset)):
-        return False
+        return any(digit.op == "index" and digit.attr == number for digit, _ in digits(offset))
     step = slope(offset, number)
     return step is not None and not (step.op == "const" and step.attr == 0)
+
+
+def digits(offset: Expr) -> list[tuple[Expr, Expr | None]]:
+    """An offset of the form ((i·B + j)·C + k)… as indices and axes: (k, C), (j, B), (i, None)."""
+    found: list[tuple[Expr, Expr | None]] = []
+    while offset.op == "add" and offset.args[0].op == "mul":
+        above, digit = offset.args
+        offset, axis = above.args
+        found.append((digit, axis))
+    found.append((offset, None))
+    return found
 
 
 def _accumulators_from_outside(body: Sequence[Statement]) -> bool:

@@ -24,8 +24,9 @@ from graphflow.codegen.meeting import Meeting
 from graphflow.errors import UnimplementedError
 
 # The clock's function and number; room for events, how many there were, where they are: row,
-# begin, end; where the totals are: calls and nanoseconds for each row.
-LOG = ("clock", "clock_number", "room", "count", "events", "totals")
+# begin, end; where the totals are: calls and nanoseconds for each row; and the shortest time
+# between two looks at the clock, which each call's time contains.
+LOG = ("clock", "clock_number", "room", "count", "events", "totals", "look")
 EVENT_WORDS, TOTAL_WORDS = 3, 2
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
@@ -52,6 +53,9 @@ class _TimedWalk(Walk):
             self.room = b.load(self.log["room"])
             self.events = b.inttoptr(b.load(self.log["events"]), _P64)
             self.totals = b.inttoptr(b.load(self.log["totals"]), _P64)
+            first = self._now()
+            look, least = b.sub(self._now(), first), b.load(self.log["look"])
+            b.store(b.select(b.icmp_signed("<", look, least), look, least), self.log["look"])
 
     def _now(self) -> Any:
         b = self.b

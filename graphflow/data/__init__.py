@@ -6,6 +6,7 @@ names the file, the fault and the way out. The record they return is `dataset.Da
 `graphflow.data.Dataset` is TensorFlow's input pipeline (`pipeline/`), which is another thing.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from graphflow.data.cifar import load_cifar10
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
         make_one_shot_iterator,
     )
 
+_OF_EXPERIMENTAL = (
+    "AUTOTUNE", "Options", "get_output_classes", "get_output_shapes", "get_output_types")
 _PIPELINE = (
     "Dataset", "FixedLengthRecordDataset", "Iterator", "TFRecordDataset", "TextLineDataset",
     "make_initializable_iterator", "make_one_shot_iterator")
@@ -54,4 +57,8 @@ def __getattr__(name: str) -> Any:
         from graphflow.data import pipeline
 
         return getattr(pipeline, name)
+    if name == "experimental":
+        return importlib.import_module("graphflow.data.experimental")
+    if name in _OF_EXPERIMENTAL:
+        return getattr(importlib.import_module("graphflow.data.experimental"), name)
     raise AttributeError(f"module 'graphflow.data' has no attribute {name!r}")

@@ -320,7 +320,22 @@ def _size_of(terms: dict[Monomial, int]) -> Dim:
         return 0
     if len(kept) == 1 and kept[0][0] == ():
         return kept[0][1]
-    return SymDim(kept)
+    found = SymDim(kept)
+    if len(kept) > _MAX_TERMS or any(abs(c) >= _MAX_COEFFICIENT for _, c in kept):
+        return _forgotten(found)
+    return found
+
+
+# A size that takes more to write down says nothing that anybody would use, and operations that
+# square it again and again would take for ever.
+_MAX_TERMS = 64
+_MAX_COEFFICIENT = 2**63
+_MAX_TEXT = 1000
+
+
+def _forgotten(size: SymDim) -> SymDim:
+    """A new unknown in the place of a size that is too large an expression."""
+    return fresh() if never_negative(size) else fresh_integer()
 
 
 def add(a: Any, b: Any) -> Dim:
@@ -350,7 +365,8 @@ def mul(a: Any, b: Any) -> Dim:
 
 def opaque(name: str, *args: Dim) -> Dim:
     """A function of sizes that is not computed any further."""
-    return SymDim((((((name, *args), 1),), 1),))
+    found = SymDim((((((name, *args), 1),), 1),))
+    return _forgotten(found) if sum(len(str(a)) for a in args) > _MAX_TEXT else found
 
 
 def _exact_quotient(a: Any, b: Any) -> Dim | None:

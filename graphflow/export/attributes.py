@@ -131,6 +131,7 @@ class AttributeReader:
 
     def __init__(self, arrays: dict[str, np.ndarray], sizes: SizeReader, text: int) -> None:
         self._arrays, self._sizes, self._text = arrays, sizes, text
+        self._shared: dict[str, ConstValue] = {}  # one copy, however many name it
 
     def read(self, attr: Attr, plain: Any, where: str) -> Any:
         """The value of one attribute."""
@@ -207,7 +208,9 @@ class AttributeReader:
             name = field(record, "array", str, where)
             if name not in self._arrays:
                 raise LoadError(f"{where}: the file has no array {shown(name)}.")
-            return ConstValue(self._arrays[name])
+            if name not in self._shared:
+                self._shared[name] = ConstValue(self._arrays[name])
+            return self._shared[name]
         dtype = dtype_of(field(record, "dtype", str, where), where)
         shape = tuple(number(n, where, MAX_ELEMENTS)
                       for n in field(record, "shape", list, where))

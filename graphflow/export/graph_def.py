@@ -96,8 +96,11 @@ class GraphDef:
 
 
 def made_of(graph: Graph) -> GraphDef:
-    """The operations of `graph`. Raises ExportError for what cannot be written (`py_func`)."""
-    writer = GraphWriter()
+    """The operations of `graph`.
+
+    Those that no file can hold (`py_func`) are named in it; importing them is a LoadError.
+    """
+    writer = GraphWriter(lenient=True)
     records, _, _ = writer.operations(root_operations(graph))
     return GraphDef(records, writer.constants.arrays, writer.versions)
 

@@ -61,6 +61,8 @@ class GraphReader:
         self._sizes = SizeReader()
         self._attributes = AttributeReader(arrays, self._sizes, limits.text)
         self._count = 0
+        self._state = {op.attrs["shared_name"] for op in graph.get_operations()
+                       if op.outputs and op.outputs[0].is_handle}
 
     # ---- the operations of one graph ---------------------------------------------------------
 
@@ -81,22 +83,34 @@ class GraphReader:
         where = f"{where} {shown(name)}"
         self._count += 1
         if self._count > self._limits.operations or len(name) > self._limits.text:
-            raise LoadError(f"{where}: the limit is {self._limits.operations} operations with "
-                            f"names of {self._limits.text} characters.")
+            raise LoadError(
+                f"{where}: the limit is {self._limits.operations} operations and outputs with "
+                f"names of {self._limits.text} characters.")
         opdef = self._opdef(record, where, depth)
         inputs = self._inputs(opdef, record, built, where)
         attrs = self._attrs(graph, opdef, record, inputs, where, depth)
         outer = captured.get(len(built))
         if outer is not None:
             _as_captured(attrs, outer, where)
-        if "shared_name" in attrs and self.prefix:
-            attrs["shared_name"] = f"{self.prefix}/{attrs['shared_name']}"
+        if "shared_name" in attrs:
+            self._claim(attrs, depth, where)
         operation = self._add(graph, opdef, inputs, attrs, record, built, name, where)
         if outer is not None and operation.outputs[0].shape is outer.shape:
             operation.outputs[0]._symbolic = outer.symbolic_value
         if isinstance(opdef.lowering, Region):
             check_region_operation(operation, where)
         return operation
+
+    def _claim(self, attrs: dict[str, Any], depth: int, where: str) -> None:
+        """Gives a variable a key of its own: two of one key could differ in type."""
+        if self.prefix:
+            attrs["shared_name"] = f"{self.prefix}/{attrs['shared_name']}"
+        key = attrs["shared_name"]
+        if depth or key in self._state:
+            raise LoadError(f"{where}: " + (
+                "a variable is made outside of branches and loops." if depth else
+                f"two variables share the key {shown(key)}."))
+        self._state.add(key)
 
     def _add(
         self, graph: Graph, opdef: OpDef, inputs: list[Tensor], attrs: dict[str, Any],
@@ -116,6 +130,7 @@ class GraphReader:
             # attributes that they never would, the file is to blame.
             raise LoadError(f"{where}: {type(error).__name__}: {error}") from error
         operation.site = site
+        self._count += len(operation.outputs)
         reserve_name(graph, operation.name)
         self._settle(operation, record, name, where)
         return operation

@@ -34,12 +34,14 @@ class GraphWriter:
       constants: the arrays that the values refer to.
       versions: op → version of its declaration, of all that were written.
       sites: whether the lines that built the operations are kept.
+      lenient: whether an operation that cannot be written is written without its attributes, for
+        whoever takes it out of the graph later, instead of an ExportError.
     """
 
-    def __init__(self, sites: bool = True) -> None:
+    def __init__(self, sites: bool = True, lenient: bool = False) -> None:
         self.constants = Constants()
         self.versions: dict[str, int] = {}
-        self.sites = sites
+        self.sites, self.lenient = sites, lenient
         self._sizes = SizeWriter()
         self._attributes = AttributeWriter(self.constants, self._sizes)
 
@@ -75,11 +77,15 @@ class GraphWriter:
             self.versions[op.type] = op.opdef.version
         else:
             record["own"] = True
-        _refuse_outside(op)
         if op.inputs:
             record["inputs"] = [reference(t) for t in op.inputs]
-        if attrs := self._attrs(op):
-            record["attrs"] = attrs
+        try:
+            refuse_outside(op)
+            if attrs := self.attributes(op):
+                record["attrs"] = attrs
+        except ExportError:
+            if not self.lenient:
+                raise
         if controls := [numbers[c] for c in op.control_inputs if c in numbers]:
             record["controls"] = controls
         if op.device:
@@ -92,7 +98,8 @@ class GraphWriter:
             record["shapes"] = narrowed
         return record
 
-    def _attrs(self, op: Operation) -> Plain:
+    def attributes(self, op: Operation) -> Plain:
+        """The attributes by name. Raises ExportError."""
         lowering = op.opdef.lowering
         bodies = lowering.bodies if isinstance(lowering, Region) else ()
         at = op.attrs["lead"] + op.attrs["loop_vars"] if bodies else 0
@@ -160,7 +167,8 @@ def _placeholder(tensor: Tensor) -> Plain:
         "dtype": tensor.dtype.name, "shape": {"sizes": open_shape(tensor.shape)}}}
 
 
-def _refuse_outside(op: Operation) -> None:
+def refuse_outside(op: Operation) -> None:
+    """Raises ExportError for an op that opens files or calls functions."""
     lowering = op.opdef.lowering
     if isinstance(lowering, Host) and lowering.reaches_out:
         raise refusal(op, "it calls a Python function or opens files, which no file can hold")

@@ -16,17 +16,17 @@ class LoadLimits:
       members: entries of the archive.
       json_values: values, keys included, in one JSON member.
       json_depth: lists and objects inside each other.
-      operations: operations of the graph, those of branches and loop bodies included.
+      operations: operations of the graph and their outputs, in branches and loop bodies too.
       region_depth: branches and loop bodies inside each other.
       text: characters of a name or text.
     """
 
     file_bytes: int = 64 * 2**30
-    json_bytes: int = 512 * 2**20
+    json_bytes: int = 256 * 2**20
     ratio: int = 200
     members: int = 64
-    json_values: int = 50_000_000
+    json_values: int = 10_000_000
     json_depth: int = 256
-    operations: int = 2_000_000
+    operations: int = 1_000_000
     region_depth: int = 24
     text: int = 1 << 20

@@ -180,13 +180,9 @@ def _values(
     built: list[Operation], arrays: Mapping[str, np.ndarray], prefix: str
 ) -> dict[str, np.ndarray]:
     """State key → value, each checked against the variable that it is for. Raises LoadError."""
-    handles: dict[str, Tensor] = {}
-    for op in built:
-        if op.outputs and op.outputs[0].is_handle:
-            key = op.attrs["shared_name"]
-            if key in handles:
-                raise LoadError(f"{GRAPH}: two variables share the key {shown(key)}.")
-            handles[key] = op.outputs[0]
+    handles: dict[str, Tensor] = {
+        op.attrs["shared_name"]: op.outputs[0] for op in built
+        if op.outputs and op.outputs[0].is_handle}
     values = {}
     for name, array in arrays.items():
         if not name.startswith(_VARIABLES):

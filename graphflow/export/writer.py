@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.defaults import get_default_session
-from graphflow.errors import ExportError
+from graphflow.errors import ExportError, warn
 from graphflow.export.archive import GRAPH, MANIFEST, WEIGHTS, digest_of, write_archive
 from graphflow.export.collections import write_collections
 from graphflow.export.graph_writer import GraphWriter, root_operations
@@ -16,6 +16,7 @@ from graphflow.export.signatures import Signature, as_signature, parts_of, write
 from graphflow.export.strict_json import to_json
 from graphflow.export.variables import variables_of, write_variable
 from graphflow.export.weights import pack_arrays
+from graphflow.export.writable import Refused, writable
 from graphflow.freeze import needed_operations
 from graphflow.graph import Graph
 from graphflow.ops.graph_functions import seed_count
@@ -49,7 +50,8 @@ def build_members(
     """The members of the archive, by name. `arrays` and `extra` members are added to them."""
     graph = session.graph
     found = _resolved(signatures, graph)
-    fed, operations = _chosen(found, graph, training)
+    fed, operations, refused = _chosen(found, graph, training)
+    _tell(refused, session)
     writer = GraphWriter(sites)
     plain = graph_values(writer, graph, operations, fed, found)
     weights = dict(writer.constants.arrays) | _values(session, operations, training)
@@ -60,7 +62,7 @@ def build_members(
 
 def state_needed(signatures: Mapping[str, Any], graph: Graph) -> set[str]:
     """The state keys of the variables that an inference export of the signatures holds."""
-    _, operations = _chosen(_resolved(signatures, graph), graph, False)
+    _, operations, _ = _chosen(_resolved(signatures, graph), graph, False)
     return {op.attrs["shared_name"] for op in operations if op.type == "Variable"}
 
 
@@ -103,17 +105,33 @@ def _resolved(signatures: Mapping[str, Any], graph: Graph) -> dict[str, Signatur
 
 def _chosen(
     signatures: Mapping[str, Signature], graph: Graph, training: bool
-) -> tuple[list[Tensor], list[Operation]]:
-    """The tensors that placeholders replace, and the operations that are written."""
-    if training:
-        return [], root_operations(graph)
-    inputs = parts_of(v for s in signatures.values() for v in s.inputs.values())
+) -> tuple[list[Tensor], list[Operation], Refused]:
+    """The tensors that placeholders replace, the operations that are written, and the others."""
+    inputs = dict.fromkeys(
+        parts_of(v for s in signatures.values() for v in s.inputs.values()))
     outputs = parts_of(v for s in signatures.values() for v in s.outputs.values())
     updates = [op for s in signatures.values() for op in s.updates]
-    fed = [t for t in dict.fromkeys(inputs) if t.op.type not in _PLACEHOLDERS]
-    leaves = [t.op for t in dict.fromkeys(inputs) if t.op.type in _PLACEHOLDERS]
-    operations = needed_operations(outputs, [*updates, *leaves], set(fed))
-    return fed, [op for op in operations if not set(op.outputs) & set(fed)]
+    fed = [t for t in inputs if t.op.type not in _PLACEHOLDERS]
+    leaves = [t.op for t in inputs if t.op.type in _PLACEHOLDERS]
+    needed = needed_operations(outputs, [*updates, *leaves], set(fed))
+    if not training:
+        return fed, [op for op in needed if not set(op.outputs) & set(fed)], {}
+    kept, refused = writable(root_operations(graph), set(fed))
+    fed = [t for t in fed if t.op in refused]
+    for op in needed:
+        if op in refused and not set(op.outputs) & set(fed):
+            raise refused[op]
+    return fed, kept, refused
+
+
+def _tell(refused: Refused, session: BaseSession) -> None:
+    """Warns of operations that are left out."""
+    if refused:
+        causes = dict.fromkeys(str(error).split(". Built", 1)[0] for error in refused.values())
+        warn("export-left-out",
+             f"{len(refused)} operations are left out of the file, which nothing in the "
+             f"signatures needs: {'; '.join(list(causes)[:3])}.",
+             silenced=session.options.silence, stacklevel=6)
 
 
 def _values(

@@ -46,7 +46,9 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"graphflow.keras.{name}")
     if name in _FROM_MODELS:
         return getattr(importlib.import_module("graphflow.keras.models"), name)
-    raise AttributeError(f"module 'graphflow.keras' has no attribute {name!r}")
+    from graphflow.absent import missing
+
+    raise missing(__name__, name)
 
 
 def __dir__() -> list[str]:

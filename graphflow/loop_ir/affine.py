@@ -87,9 +87,7 @@ def learn_bounds(
 ) -> tuple[int, int] | None:
     """The same, where `found` learns the bounds of all parts, for further questions."""
     if expr not in found:
-        for node in walk(expr):
-            if node not in found:
-                found[node] = _node_bounds(node, [found[a] for a in node.args])
+        found[expr] = _node_bounds(expr, [learn_bounds(a, found) for a in expr.args])
     return found[expr]
 
 

@@ -15,6 +15,7 @@ from graphflow import dtypes as dt
 from graphflow.builder import F as OPS
 from graphflow.builder import apply, convert, op_function
 from graphflow.dtypes import DType
+from graphflow.loop_ir import semantics
 from graphflow.lowering import Pointwise
 from graphflow.opdef import Attr, ErrorSample, Infer, Sample, TensorType, same_as_input
 from graphflow.ops.declare import Gradient, declare, unary
@@ -267,17 +268,102 @@ def swish(features: Any, beta: Any = 1.0) -> Any:
         return OPS.multiply(features, OPS.sigmoid(scaled), name=inner)
 
 
+# ---- the normal distribution's unit -------------------------------------------------------------
+
+SQRT_HALF = 0.7071067811865476
+# √½ in two parts of each format.
+_SQRT_HALF_PARTS = {dt.float32: (0.707106769084930419921875, 1.2101617104478962e-08),
+                    dt.float64: (SQRT_HALF, -4.8336466567264565e-17)}
+# Below, Φ is 0 in every format; above, it is 1.
+_NORMAL_RANGE = (-40.0, 10.0)
+_TANH_LIMIT = 25.0  # half of 1 + tanh is 0 in every format for the negative of this
+
+
+def _twice_normal_body(b: Any, x: Any) -> Any:
+    """2Φ(x) = erfc(−x·√½) for `_NORMAL_RANGE`, right in its tail too.
+
+    There the rounding of −x·√½ = h + l counts x² times over. The derivative of −log erfc is
+    h + √(h² + 4/π) to a few per cent (Abramowitz & Stegun 7.1.13), which is enough for a factor
+    that is nearly 1: erfc(h + l) = erfc(h) · (1 − l · derivative).
+    """
+    high, low = _SQRT_HALF_PARTS[x.dtype]
+    h = x * -high
+    rest = b.fma(x, -low, -b.fma(x, high, h))
+    slope = h + b.sqrt(b.fma(h, h, 4 / np.pi))
+    share = b.erfc(h)
+    return b.fma(-rest * slope, share, share)
+
+
+def _in_normal_range(b: Any, x: Any) -> Any:
+    low, high = _NORMAL_RANGE
+    wide = b.cast(x, dt.float32) if x.dtype.size < 4 else x
+    return b.select(wide < low, low, b.select(wide > high, high, wide))
+
+
+def _gelu_body(b: Any, x: Any) -> Any:
+    near = _in_normal_range(b, x)
+    factor = b.select(near < 0, near, b.cast(x, near.dtype))  # −∞ · 0 is −0 here
+    return b.cast(factor * 0.5 * _twice_normal_body(b, near), x.dtype)
+
+
+def _gelu_slope_body(b: Any, g: Any, x: Any) -> Any:
+    near = _in_normal_range(b, x)
+    density = b.exp(near * near * -0.5) * float(1 / np.sqrt(2 * np.pi))
+    slope = b.fma(near, density, _twice_normal_body(b, near) * 0.5)
+    return g * b.cast(slope, x.dtype)
+
+
+def _normal(x: Array) -> tuple[Array, Array]:
+    """Φ(x) and x within `_NORMAL_RANGE`, in float64."""
+    near = np.clip(x.astype(np.float64), *_NORMAL_RANGE)
+    return semantics.erfc(near * -SQRT_HALF) / 2, near
+
+
+def _gelu(x: Array) -> Array:
+    share, near = _normal(x)
+    return (np.where(x < 0, near, x) * share).astype(x.dtype)
+
+
+def _gelu_grad(g: Array, x: Array) -> Array:
+    share, near = _normal(x)
+    slope = share + near * np.exp(near * near / -2) / np.sqrt(2 * np.pi)
+    return g * slope.astype(x.dtype)
+
+
+def _gelu_grad_grad(F: Any, op: Any, gg: Any) -> list[Any]:
+    """The second derivative is φ(x)·(2 − x²)."""
+    g, x = op.inputs
+    near = F.clip_by_value(x, *_NORMAL_RANGE)
+    square = F.square(near)
+    density = F.exp(square * -0.5) * float(1 / np.sqrt(2 * np.pi))
+    return [F.gelu_grad(gg, x), g * gg * density * (2 - square)]
+
+
+gelu_grad = _gradient_op(
+    "GeluGrad", "gelu_grad", dt.FLOATS, "features",
+    body=_gelu_slope_body, reference=_gelu_grad, grad=_gelu_grad_grad)
+
+normal_gelu = unary(
+    "Gelu", "normal_gelu", dt.FLOATS,
+    body=_gelu_body, reference=widened(_gelu),
+    grad=lambda F, op, g: [F.gelu_grad(g, op.inputs[0])],
+    samples=_features, parameter="features",
+    doc="x · Φ(x), elementwise, also where Φ is tiny; −0 at −∞.")
+
+
 @op_function
 def gelu(features: Any, approximate: bool = False, name: str | None = None) -> Any:
     """x · Φ(x), where Φ is the normal distribution function (Hendrycks & Gimpel 2016).
 
+    float32 within 5 ULP, also in the negative tail (9 where Φ is subnormal); −0 at −∞.
     approximate: use ½x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) instead of the error function.
     """
     features = convert(features)
+    if not approximate:
+        return normal_gelu(features, name=name)
     with scope(name, "Gelu") as inner:
-        if approximate:
-            cubic = features + OPS.square(features) * features * 0.044715
-            share = OPS.tanh(cubic * float(np.sqrt(2 / np.pi))) + 1
-        else:
-            share = OPS.erfc(features * -float(np.sqrt(0.5)))  # 1 + erf, without cancellation
-        return OPS.multiply(features * 0.5, share, name=inner)
+        near = OPS.maximum(features, -_TANH_LIMIT)  # where it is 0, so that −∞ · 0 is too
+        cubic = OPS.square(near) * near * 0.044715 + near
+        # ½·(1 + tanh u) = sigmoid(2u), without cancellation where u is far below 0
+        return OPS.multiply(near, OPS.sigmoid(cubic * float(np.sqrt(8 / np.pi))), name=inner)
+

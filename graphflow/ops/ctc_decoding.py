@@ -15,6 +15,7 @@ from graphflow.builder import F, apply, convert, op_function
 from graphflow.errors import AttributeValueError, InvalidArgumentError, ShapeError
 from graphflow.lowering import Host
 from graphflow.opdef import (
+    MAX_OUTPUTS,
     Attr,
     ErrorSample,
     Infer,
@@ -164,7 +165,7 @@ def _samples() -> list[Sample]:
 
 BEAM_SEARCH = declare(
     "CTCBeamSearchDecoder", "inputs: T, sequence_length: int32",
-    attrs={"beam_width": Attr("int", 100), "top_paths": Attr("int", 1),
+    attrs={"beam_width": Attr("int", 100), "top_paths": Attr("int", 1, most=MAX_OUTPUTS),
            "merge_repeated": Attr("bool", True)},
     infer=_type, reference=_decode, grad=NotDifferentiable("labels are integers"),
     lowering=Host(effect=False), samples=_samples,

@@ -271,8 +271,8 @@ def _assembled(feature: Any, outputs: list[Any]) -> Any:
     if isinstance(feature, SparseFeature):
         return _from_pairs(outputs, feature)
     if isinstance(feature, FixedLenSequenceFeature):
-        return _sequence(*outputs, feature)
-    return _sparse(*outputs)
+        return _sequence(outputs[0], outputs[1], feature)
+    return _sparse(outputs[0], outputs[1])
 
 
 @op_function

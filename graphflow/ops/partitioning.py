@@ -12,7 +12,15 @@ from graphflow.builder import F, apply, convert, op_function
 from graphflow.dims import fresh
 from graphflow.errors import AttributeValueError, InvalidArgumentError, ShapeError
 from graphflow.lowering import Composite, LoweringContext, Scatter
-from graphflow.opdef import Attr, ErrorSample, Infer, RunError, Sample, TensorType
+from graphflow.opdef import (
+    MAX_OUTPUTS,
+    Attr,
+    ErrorSample,
+    Infer,
+    RunError,
+    Sample,
+    TensorType,
+)
 from graphflow.ops.arguments import failure, static_int, typed
 from graphflow.ops.declare import declare
 from graphflow.ops.numerics import number_of
@@ -81,7 +89,7 @@ def _partition_samples() -> list[Sample]:
 
 DYNAMIC_PARTITION = declare(
     "DynamicPartition", "data: any, partitions: int32",
-    attrs={"num_partitions": Attr("int")}, infer=_partition_type,
+    attrs={"num_partitions": Attr("int", most=MAX_OUTPUTS)}, infer=_partition_type,
     reference=_partition_reference, grad=_partition_grad,
     lowering=Composite(_expand_partition),
     samples=_partition_samples,

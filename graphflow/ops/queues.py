@@ -180,7 +180,10 @@ def _column(spec: QueueSpec, rows: list[Element], k: int) -> np.ndarray:
     sizes = np.max([a.shape for a in arrays], axis=0, initial=0).astype(int).tolist()
     out = np.full((len(arrays), *sizes), b"" if dtype == object else 0, dtype)
     for i, array in enumerate(arrays):
-        out[(i, *(slice(n) for n in array.shape))] = array if array.ndim else array[()]
+        if array.ndim:
+            out[i][tuple(slice(n) for n in array.shape)] = array
+        else:
+            out[i] = array[()]
     return out
 
 

@@ -23,7 +23,15 @@ from graphflow.dims import (
 )
 from graphflow.errors import AttributeValueError, InvalidArgumentError, ShapeError
 from graphflow.lowering import Composite
-from graphflow.opdef import Attr, ErrorSample, Infer, RunError, Sample, TensorType
+from graphflow.opdef import (
+    MAX_OUTPUTS,
+    Attr,
+    ErrorSample,
+    Infer,
+    RunError,
+    Sample,
+    TensorType,
+)
 from graphflow.ops.arguments import (
     failure,
     holds_tensor,
@@ -38,6 +46,7 @@ from graphflow.ops.shape_ops import size_over
 from graphflow.shapes import TensorShape
 
 _AXIS = Attr("int", 0)
+_NUM = Attr("int", most=MAX_OUTPUTS)
 
 # ---- unstack ---------------------------------------------------------------------------------
 
@@ -83,7 +92,7 @@ def _windows(F: Any, value: Any, axis: int, begins: Any, sizes: Any) -> list[Any
 
 
 UNSTACK = declare(
-    "Unpack", "value: T", attrs={"num": Attr("int"), "axis": _AXIS}, infer=_unstack_type,
+    "Unpack", "value: T", attrs={"num": _NUM, "axis": _AXIS}, infer=_unstack_type,
     reference=_unstack_reference,
     grad=lambda F, op, *gs: [F.stack(list(gs), op.attrs["axis"])],
     lowering=Composite(_expand_unstack), symbolic=True,
@@ -169,7 +178,7 @@ def _expand_split(F: Any, value: Any, num: int, axis: int) -> tuple[Any, ...]:
 
 
 SPLIT = declare(
-    "Split", "value: T", attrs={"num": Attr("int"), "axis": _AXIS}, infer=_split_type,
+    "Split", "value: T", attrs={"num": _NUM, "axis": _AXIS}, infer=_split_type,
     reference=_split_reference,
     grad=lambda F, op, *gs: [F.concat(list(gs), op.attrs["axis"])],
     lowering=Composite(_expand_split), symbolic=True,
@@ -258,7 +267,7 @@ def _expand_split_v(F: Any, value: Any, size_splits: Any, num: int, axis: int) -
 
 
 SPLIT_V = declare(
-    "SplitV", "value: T, size_splits: S", attrs={"num": Attr("int"), "axis": _AXIS},
+    "SplitV", "value: T, size_splits: S", attrs={"num": _NUM, "axis": _AXIS},
     infer=_split_v_type, reference=_split_v_reference,
     grad=lambda F, op, *gs: [F.concat(list(gs), op.attrs["axis"]), None],
     lowering=Composite(_expand_split_v), symbolic=True,

@@ -6,12 +6,11 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-
 from graphflow.codegen.report import HostRecord, KernelRecord, step_record
 from graphflow.profiling.peaks import Peaks, measured_peaks
-from graphflow.profiling.record import HostTime, KernelTime, Profile, TimedEvent
-from graphflow.runtime.recorder import MEETING, Recorder, Spent
+from graphflow.profiling.record import Profile
+from graphflow.profiling.times import SHORTEST, HostTime, KernelTime, TimedEvent
+from graphflow.runtime.recorder import MEETING, Spent
 from graphflow.runtime.timed import TimedProgram
 
 WARM_UP = 3
@@ -85,7 +84,8 @@ def _time_of(spent: Spent, peaks: Mapping[int, Peaks]) -> KernelTime | HostTime 
         record.bytes_read + record.bytes_written)
     least = None if record.flops is None and size is None else peaks[
         spent.threads].least_seconds(record.flops or 0, size or 0, _is_wide(record))
-    share = least * calls / fastest if least is not None and fastest > 0 and calls else None
+    measurable = fastest > calls * SHORTEST > 0
+    share = least * calls / fastest if least is not None and measurable else None
     return KernelTime(
         spent.number, calls, seconds, fastest, spent.threads,
         None if record.flops is None else calls * record.flops,

@@ -1,8 +1,9 @@
 """`Peaks`: what this machine does at most, measured once a process.
 
-Arithmetic is measured by a loop of fused multiply-adds on full vectors, memory by copies of as many
-bytes as fit into each level of the caches, and of more. Both on as many threads as runs use.
-A kernel's least time follows from them by the roofline (Williams, Waterman, Patterson, CACM 2009).
+Arithmetic is measured by a loop of fused multiply-adds on full vectors, memory by copies of as
+many bytes as fit into each level of the caches, and of more. Both on as many threads as runs use.
+A kernel's least time follows from them by the roofline model (Williams, Waterman, Patterson,
+CACM 2009).
 """
 
 from __future__ import annotations

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from graphflow.profiling.record import HostTime, KernelTime, Profile
+from graphflow.profiling.times import HostTime, KernelTime
 from graphflow.storage import PathLike, write_atomic
+
+if TYPE_CHECKING:
+    from graphflow.profiling.record import Profile
 
 KERNELS, PYTHON = 1, 2   # tracks
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from graphflow.errors import AttributeValueError
+from graphflow.runtime.step_stats import StepStats
 
 
 class _Message:
@@ -90,7 +91,7 @@ class RunOptions(_Message):
 
 
 class RunMetadata(_Message):
-    """What a run reports."""
+    """What a run reports: `step_stats` of a traced one, see `Session.run`."""
 
-    fields: ClassVar[dict[str, Any]] = {"step_stats": None, "cost_graph": None,
+    fields: ClassVar[dict[str, Any]] = {"step_stats": StepStats, "cost_graph": None,
                                         "partition_graphs": list}

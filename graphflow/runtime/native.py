@@ -65,17 +65,21 @@ def compile_program(
     lacking = missing_features()
     if lacking:
         raise CannotCompile(f"this processor has no {', '.join(lacking)}")
-    optimised, schedule = prepare(program, disabled)
-    late = obstacles(schedule)
+    prepared = prepare(program, disabled)
+    late = obstacles(prepared.schedule)
     if not late:
         try:
-            return NativeExecutable(program, optimised, schedule, tell, disabled, threads)
+            return NativeExecutable(
+                program, prepared.program, prepared.schedule, tell, disabled, threads,
+                prepared.keep_answers)
         except CannotCompile as reason:
-            late = {n for n in reason.nodes if n in set(optimised.nodes) and not exact(n)}
+            nodes = set(prepared.program.nodes)
+            late = {n for n in reason.nodes if n in nodes and not exact(n)}
             if not late:
                 raise
     return SpecialisedExecutable(
-        program, optimised, late, lambda part: _compiled_part(part, tell, disabled, threads))
+        program, prepared.program, late,
+        lambda part: _compiled_part(part, tell, disabled, threads))
 
 
 def _compiled_part(
@@ -100,13 +104,16 @@ class NativeExecutable:
       program: the same, optimised.
       schedule: of `program`.
       tell, disabled, threads: see `compile_program`.
+      planned: is called whenever a plan has been made.
     """
 
     def __init__(
         self, source: Program, program: Program, schedule: Schedule,
         tell: Callable[[str], None], disabled: Collection[str], threads: int = 1,
+        planned: Callable[[], None] = lambda: None,
     ) -> None:
         self.source, self.program, self.schedule = source, program, schedule
+        self._after_planning = planned
         self._tell = tell
         self._disabled, self._threads = disabled, threads
         results = (*self.program.outputs, *self.program.writes.values())
@@ -394,8 +401,10 @@ class NativeExecutable:
             raise _Refused from None
 
     def _planned(self, stage: Stage, numbers: Numbers) -> Plan:
-        return make_plan(
+        plan = make_plan(
             stage, self.schedule, numbers, self._claims, self._updates, self._threads)
+        self._after_planning()
+        return plan
 
     def _host_step(self, run: Run, plan: Plan, step: HostStep) -> None:
         node = step.node

@@ -9,32 +9,66 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 
 from graphflow.codegen.cache import KernelStore, open_program_store
 from graphflow.codegen.compile import vector_bytes
+from graphflow.codegen.kept.answers import count_answers, pack_answers, take_answers
 from graphflow.codegen.kept.record import Source, read_record, source_of, write_record
 from graphflow.codegen.steps import Schedule
 from graphflow.dims import Assumptions, assuming, current_assumptions
 from graphflow.errors import GraphflowError
 from graphflow.program import Program
 
+MOST_WRITES = 4  # of answers: a program that gets new sizes all the time is not written each time
+
 # What reading gives for a record of a form that this graphflow does not write.
 _UNREADABLE = (pickle.UnpicklingError, EOFError, LookupError, ValueError, TypeError,
                AttributeError, AssertionError, GraphflowError)
 
 
+@dataclass(slots=True)
+class Prepared:
+    """A Program, ready to be compiled.
+
+    Attributes:
+      program: optimised.
+      schedule: of it.
+      found: whether both were on disk.
+    """
+
+    program: Program
+    schedule: Schedule
+    found: bool = False
+    _store: KernelStore | None = None
+    _name: str = ""
+    _answers: int = 0
+    _writes: int = 0
+
+    def keep_answers(self) -> None:
+        """Keeps what was asked of kernels while plans were made, if that is new."""
+        if self._store is not None and self._writes < MOST_WRITES:
+            launches = list(self.schedule.launches())
+            count = count_answers(launches)
+            if count > self._answers:
+                self._answers, self._writes = count, self._writes + 1
+                self._store.write({_answers_of(self._name): pack_answers(launches)})
+
+
 @cache
-def _program_store() -> KernelStore | None:
+def program_store() -> KernelStore | None:
+    """Where this process keeps what was made of Programs, or None for nowhere."""
     return open_program_store((f"vectors of {vector_bytes()} bytes",))
 
 
-def prepare(program: Program, disabled: Collection[str]) -> tuple[Program, Schedule]:
+def prepare(program: Program, disabled: Collection[str]) -> Prepared:
     """The Program, optimised, and its schedule.
 
     disabled: names of passes that are left out.
     """
-    store = _program_store()
+    store = program_store()
     assumptions = current_assumptions()
     source = source_of(program, disabled, assumptions) if store is not None else None
     if store is None or source is None:
@@ -45,32 +79,47 @@ def prepare(program: Program, disabled: Collection[str]) -> tuple[Program, Sched
     own = None if assumptions is None else Assumptions(assumptions.hints)
     try:
         with assuming(own):
-            optimised, schedule = _make(program, disabled)
+            made = _make(program, disabled)
     finally:
         if assumptions is not None and own is not None:
             assumptions.guards.update(own.guards)
-    data = write_record(source, optimised, schedule, {} if own is None else own.guards)
+    data = write_record(
+        source, made.program, made.schedule, {} if own is None else own.guards)
     if data is not None:
         store.write({source.name: data})
-    return optimised, schedule
+        made._store, made._name = store, source.name
+    return made
+
+
+def _answers_of(name: str) -> str:
+    return name + "_answers"
 
 
 def _read(
     store: KernelStore, source: Source, assumptions: Assumptions | None
-) -> tuple[Program, Schedule] | None:
+) -> Prepared | None:
     data = store.read(source.name)
     if data is None:
         return None
     try:
-        return read_record(data, source, assumptions)
+        found = read_record(data, source, assumptions)
     except _UNREADABLE:
         return None
+    if found is None:
+        return None
+    prepared = Prepared(*found, True, store, source.name)
+    answers = store.read(_answers_of(source.name))
+    if answers is not None:
+        with suppress(*_UNREADABLE):
+            take_answers(answers, prepared.schedule.launches())
+        prepared._answers = count_answers(prepared.schedule.launches())
+    return prepared
 
 
-def _make(program: Program, disabled: Collection[str]) -> tuple[Program, Schedule]:
+def _make(program: Program, disabled: Collection[str]) -> Prepared:
     from graphflow.codegen.capabilities import Capabilities
     from graphflow.codegen.schedule import Scheduler
     from graphflow.passes.pipeline import optimise
 
     optimised = optimise(program, disabled)
-    return optimised, Scheduler(optimised, Capabilities()).schedule()
+    return Prepared(optimised, Scheduler(optimised, Capabilities()).schedule())

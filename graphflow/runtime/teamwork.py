@@ -30,6 +30,8 @@ from graphflow.codegen.dispatch import (
     UNLESS,
 )
 from graphflow.codegen.footprints import Footprints
+from graphflow.codegen.kept.answers import footprints_of
+from graphflow.codegen.library import LibraryKernel
 from graphflow.codegen.memory import ALIGNMENT
 from graphflow.codegen.steps import Launch
 from graphflow.runtime.tables import Label, Memory, Script
@@ -130,7 +132,8 @@ class Teamwork:
             self._touch(before, [[_span(operands[0], False)]] * self.members)
         elif kind == KEEP:
             self._touch(before, [[_span(operands[1], False), _span(operands[0].count, False)]])
-            self._meet(script.after.setdefault(row, []))  # member 0 may leave
+            if self.rows[row + 1][0] != KEEP:  # member 0 may leave, and come back to do it again
+                self._meet(script.after.setdefault(row, []))
 
     def _call(self, row: int, before: list[tuple], operands: list[Any]) -> list[int | None]:
         """The modes of the calls of a kernel, unit by unit; None for a meeting between two."""
@@ -192,7 +195,7 @@ def divide(
     total = 0.0
     for row, launch in launches.items():
         address, memories, sizes = rows[row]
-        if address != launch.address or not hasattr(launch.kernel, "body"):
+        if address != launch.address or isinstance(launch.kernel, LibraryKernel):
             continue  # a scatter in place, a hand-written kernel
         found, saved = _division(launch, memories, sizes, members)
         if found is not None:
@@ -210,7 +213,7 @@ def _division(
 ) -> tuple[_Division | None, float]:
     """The best division of a call, and what it saves."""
     if launch.footprints is None:
-        launch.footprints = Footprints(launch.kernel)  # type: ignore[arg-type]  # has a body
+        launch.footprints = footprints_of(launch.kernel)  # type: ignore[arg-type]  # has a body
     footprints = launch.footprints
     moved = time_of_memory(sum(m.size for m in memories))
     time = max(footprints.time(sizes), 1.0)

@@ -41,6 +41,7 @@ from graphflow.runtime.specialise import SpecialisedExecutable, exact, obstacles
 from graphflow.runtime.stages import CannotCompile, Stage
 
 ROOM = 1 << 14          # events of a plan that one run keeps
+_LONG = 1 << 30         # ns: above any look at the clock
 
 
 class TimedProgram:
@@ -110,16 +111,17 @@ class PlanLog:
         self._events = np.zeros(ROOM * EVENT_WORDS, np.int64)
         self._totals = np.zeros((len(rows), TOTAL_WORDS), np.int64)
         words = dict(zip(LOG, (*clock_words(), ROOM, 0, self._events.ctypes.data,
-                               self._totals.ctypes.data)))
+                               self._totals.ctypes.data, _LONG)))
         self._words = np.array([words[name] for name in LOG], np.int64)
         self.address = int(self._words.ctypes.data)
 
     def drain(self, recorder: Recorder) -> None:
         """Moves what the log holds to the recorder."""
+        look = int(self._words[LOG.index("look")])
         for row in np.flatnonzero(self._totals[:, 0]).tolist():
-            spent = self._rows[row]
+            spent, (calls, total) = self._rows[row], self._totals[row].tolist()
             if spent is not None:
-                spent.add(int(self._totals[row, 0]), int(self._totals[row, 1]))
+                spent.add(calls, max(total - calls * look, calls))
         place = LOG.index("count")
         kept = min(int(self._words[place]), ROOM)
         for row, began, ended in self._events[:kept * EVENT_WORDS].reshape(-1, 3).tolist():

@@ -174,10 +174,15 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Files of graphs are loaded when they are first used."""
-    if name == "export_meta_graph":
-        from graphflow.train.meta_graph import export_meta_graph as found
-    elif name == "import_meta_graph":
-        from graphflow.train.meta_graph_import import import_meta_graph as found
-    else:
-        raise AttributeError(f"module 'graphflow.train' has no attribute {name!r}")
-    return found
+    import importlib
+
+    if name == "summary_iterator":
+        from graphflow.summary import summary_iterator
+
+        return summary_iterator
+    modules = {"export_meta_graph": "meta_graph", "import_meta_graph": "meta_graph_import"}
+    if name in modules:
+        return getattr(importlib.import_module(f"graphflow.train.{modules[name]}"), name)
+    from graphflow.absent import missing
+
+    raise missing(__name__, name)

@@ -192,7 +192,7 @@ class _Map(dict):
         self[key] = self._kind()
         return self[key]
 
-    def bytes(self) -> bytes:
+    def serialized(self) -> bytes:
         """The entries, as field 1 of a message."""
         return b"".join(
             wire.message(1, wire.message(1, key.encode()) + wire.message(
@@ -231,7 +231,7 @@ class Example:
 
     def SerializeToString(self) -> bytes:
         """The bytes of the message."""
-        return wire.message(1, self.features.feature.bytes())
+        return wire.message(1, self.features.feature.serialized())
 
     def ParseFromString(self, serialized: bytes) -> int:
         """Takes what the bytes say. Gives their number. Raises ValueError for damaged ones."""
@@ -270,8 +270,8 @@ class SequenceExample:
 
     def SerializeToString(self) -> bytes:
         """The bytes of the message."""
-        return wire.message(1, self.context.feature.bytes()) + (
-            wire.message(2, self.feature_lists.feature_list.bytes()))
+        return wire.message(1, self.context.feature.serialized()) + (
+            wire.message(2, self.feature_lists.feature_list.serialized()))
 
     def ParseFromString(self, serialized: bytes) -> int:
         """Takes what the bytes say. Gives their number. Raises ValueError for damaged ones."""

@@ -70,7 +70,7 @@ def input_producer(
             rows = F.random_shuffle(rows, seed=seed)
         rows = limit_epochs(rows, num_epochs)
         queue = FIFOQueue(capacity, [rows.dtype], shapes=[shape], shared_name=shared_name,
-                          name=own)
+                          name=own or "input_producer")
         add_queue_runner(QueueRunner(queue, [queue.enqueue_many([rows])], cancel_op=cancel_op))
         if summary_name is not None:
             fullness(summary_name, queue, capacity)

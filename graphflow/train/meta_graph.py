@@ -21,6 +21,7 @@ from graphflow.export.plain import as_kind, field
 from graphflow.export.reader import BuiltGraph, build_graph, read_manifest
 from graphflow.export.strict_json import from_json, to_json
 from graphflow.export.weights import pack_arrays, unpack_arrays
+from graphflow.export.writable import writable
 from graphflow.export.writer import graph_values, with_manifest
 from graphflow.graph import Graph, get_default_graph
 from graphflow.storage import PathLike, write_atomic
@@ -69,9 +70,9 @@ class MetaGraphDef:
 
 
 def meta_graph_of(graph: Graph) -> MetaGraphDef:
-    """The meta graph of a whole graph. Raises ExportError for what cannot be written."""
+    """The meta graph of a whole graph, without what no file can hold (`py_func`, summaries)."""
     writer = GraphWriter()
-    plain = graph_values(writer, graph, root_operations(graph))
+    plain = graph_values(writer, graph, writable(root_operations(graph))[0])
     return MetaGraphDef(plain, writer.constants.arrays, writer.versions)
 
 
@@ -86,7 +87,7 @@ def export_meta_graph(
 
     graph: the default graph if None. collection_list: names of the collections that are kept, all
       if None. The other arguments are accepted for TensorFlow's sake.
-    Raises ExportError for what cannot be written (`py_func`).
+    What no file can hold (`py_func`, summaries) is left out, with what depends on it.
     """
     found = meta_graph_of(graph or get_default_graph())
     if collection_list is not None:

@@ -21,7 +21,6 @@ import numpy as np
 from graphflow.dtypes import array_dtype
 from graphflow.errors import (
     DTypeError,
-    ExportError,
     FailedPreconditionError,
     GraphError,
     GraphflowError,
@@ -151,7 +150,7 @@ class Saver:
         latest_filename: instead of "checkpoint". write_state: False leaves that file alone, and
           the checkpoint out of those that `max_to_keep` counts.
         write_meta_graph: also writes the graph, to a file of the prefix and `meta_graph_suffix`,
-          for `import_meta_graph`; graphs that no file can hold (`py_func`) are left out.
+          for `import_meta_graph`, without what no file can hold (`py_func`, summaries).
         strip_default_attrs, save_debug_info: accepted for TensorFlow's sake.
         Raises FailedPreconditionError for variables without a value, GraphError (a ValueError)
         for a path that cannot be used, DTypeError (a TypeError) if `sess` is not a Session,
@@ -193,13 +192,8 @@ class Saver:
         from graphflow.train.meta_graph import meta_graph_of
 
         if self._meta_graph is None or self._meta_graph[:2] != (graph, graph.version):
-            try:
-                contents = meta_graph_of(graph).SerializeToString()
-            except ExportError:
-                contents = b""
-            self._meta_graph = graph, graph.version, contents
-        if self._meta_graph[2]:
-            write_atomic(path, self._meta_graph[2])
+            self._meta_graph = graph, graph.version, meta_graph_of(graph).SerializeToString()
+        write_atomic(path, self._meta_graph[2])
 
     def export_meta_graph(
         self, filename: PathLike | None = None, collection_list: Iterable[str] | None = None,

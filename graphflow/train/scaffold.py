@@ -51,7 +51,9 @@ class Scaffold:
             self._init_feed_dict = source._init_feed_dict
         if local_init_feed_dict is None and source is not None:
             self._local_init_feed_dict = source._local_init_feed_dict
-        self._user_init_fn = init_fn if init_fn or source is None else source._user_init_fn
+        self._user_init_fn: Callable[..., Any] | None = init_fn
+        if init_fn is None and source is not None:
+            self._user_init_fn = source._user_init_fn
         self._init_fn = None if self._user_init_fn is None else self._call_init_fn
 
     def _call_init_fn(self, sess: Any) -> None:

@@ -73,7 +73,8 @@ def _begin_with(variable: Variable, name: str, value: Any) -> None:
 
 
 def warm_start(
-    ckpt_to_initialize_from: Any, vars_to_warm_start: Any = ".*", var_name_to_vocab_info: Any = None,
+    ckpt_to_initialize_from: Any, vars_to_warm_start: Any = ".*",
+    var_name_to_vocab_info: Any = None,
     var_name_to_prev_var_name: Mapping[str, str] | None = None,
 ) -> None:
     """Trainable variables whose names match a pattern begin with a checkpoint's values.

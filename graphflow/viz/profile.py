@@ -56,7 +56,7 @@ def _timing(told: Any) -> Timing:
     elif isinstance(told, (int, float)):
         seconds, share = told, None
     else:
-        seconds, share = told.seconds, getattr(told, "share_of_peak", None)
+        seconds, share = getattr(told, "seconds", None), getattr(told, "share_of_peak", None)
     try:
         found = Timing(float(str(seconds)), None if share is None else float(str(share)))
     except (TypeError, ValueError) as error:

@@ -226,3 +226,100 @@ def test_losses_take_predictions_first():
     np.testing.assert_allclose([a, b], expected, rtol=1e-5)
     np.testing.assert_allclose(c, 2 * np.square(logits - onehot).mean(), rtol=1e-6)
     assert total == pytest.approx(a + b + c)
+
+
+def test_channels_may_come_first():
+    x = np.random.RandomState(0).normal(size=(2, 6, 6, 3)).astype(np.float32)
+    turned = x.transpose(0, 3, 1, 2)
+
+    def network(inputs, data_format):
+        with slim.arg_scope([slim.conv2d, slim.max_pool2d, slim.batch_norm, slim.separable_conv2d],
+                            data_format=data_format):
+            net = slim.conv2d(inputs, 4, 3, normalizer_fn=slim.batch_norm, scope="a",
+                              outputs_collections="ends")
+            net = slim.separable_conv2d(slim.max_pool2d(net, 2), 5, 3, 1, scope="b")
+            return slim.instance_norm(net, data_format=data_format, scope="c")
+
+    last = network(tf.constant(x), "NHWC")
+    with tf.variable_scope("", reuse=True):
+        first = network(tf.constant(turned), "NCHW")
+    assert first.shape.as_list() == [2, 5, 3, 3]
+    assert [t.shape.as_list() for t in tf.get_collection("ends")] == [[2, 6, 6, 4], [2, 4, 6, 6]]
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        a, b = sess.run([last, first])
+    np.testing.assert_allclose(a, b.transpose(0, 2, 3, 1), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="either NCHW or NHWC, got 'HW'"):
+        slim.conv2d(tf.constant(x), 4, 3, data_format="HW")
+
+
+def test_convolutions_over_one_and_three_axes():
+    line, room = np.ones((2, 7, 3), np.float32), np.ones((2, 4, 4, 4, 2), np.float32)
+    a = tf.contrib.layers.conv1d(line, 4, 3, padding="VALID", activation_fn=None)
+    b = tf.contrib.layers.conv3d(room, 5, [2], stride=2, activation_fn=None)
+    assert a.shape.as_list() == [2, 5, 4] and b.shape.as_list() == [2, 2, 2, 2, 5]
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        first, w, second, v = sess.run([a, *tf.trainable_variables("Conv/weights"), b,
+                                        *tf.trainable_variables("Conv_1/weights")])
+    np.testing.assert_allclose(first[0, 0], w.sum((0, 1)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(second[0, 0, 0, 0], v.sum((0, 1, 2, 3)), rtol=1e-5, atol=1e-6)
+
+
+def test_groups_are_normalised():
+    x = np.random.RandomState(0).normal(2, 3, (2, 5, 5, 6)).astype(np.float32)
+    y = tf.contrib.layers.group_norm(tf.constant(x), groups=3)
+    turned = tf.contrib.layers.group_norm(
+        tf.constant(x.transpose(0, 3, 1, 2)), groups=3, channels_axis=-3, reduction_axes=(-2, -1))
+    assert names()[:2] == ["GroupNorm/beta", "GroupNorm/gamma"]
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        found, other = sess.run([y, turned])
+    parts = x.reshape(2, 25, 3, 2)
+    mean, variance = (f(parts, axis=(1, 3), keepdims=True) for f in (np.mean, np.var))
+    expected = ((parts - mean) / np.sqrt(variance + 1e-6)).reshape(x.shape)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(other.transpose(0, 2, 3, 1), expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="Invalid groups 4 for 6 channels"):
+        tf.contrib.layers.group_norm(tf.constant(x), groups=4)
+
+
+def test_variables_are_found_by_name_and_restored(tmp_path):
+    framework = tf.contrib.framework
+    with tf.variable_scope("a"):
+        w = tf.get_variable("w", initializer=[1.0, 2.0])
+    with tf.variable_scope("b"):
+        b = tf.get_variable("w", initializer=[3.0, 4.0])
+        local = framework.local_variable(5.0, name="steps")
+    assert framework.get_variables_by_name("w") == [w, b]
+    assert framework.get_variables_by_name("w", scope="b") == [b]
+    assert framework.get_variables_by_suffix("a/w") == [w]
+    assert framework.get_unique_variable("b/w") is b
+    assert framework.get_local_variables() == [local]
+    assert framework.get_variables_to_restore(include=["a", "b"], exclude=["b"]) == [w]
+    assert framework.get_variables_to_restore(exclude=["a"]) == [b]
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        path = tf.train.Saver([w]).save(sess, str(tmp_path / "model"))
+        framework.assign_from_values_fn({"a/w": [7.0, 8.0], "b/w": [9.0, 9.0]})(sess)
+        assert sess.run([w, b])[0].tolist() == [7, 8]
+        framework.assign_from_checkpoint_fn(path, {"a/w": b})(sess)
+        assert sess.run(b).tolist() == [1, 2]
+        operation, feeds = framework.assign_from_checkpoint(path, [w])
+        sess.run(operation, feeds)
+        assert sess.run(w).tolist() == [1, 2]
+        framework.assign_from_checkpoint_fn(path, [w, b], ignore_missing_vars=True)(sess)
+    with pytest.raises(ValueError, match=r"missing variable \[b/w\]"):
+        framework.assign_from_checkpoint(path, [b])
+    with pytest.raises(ValueError, match="was not found in the graph"):
+        framework.assign_from_values({"c": 1})
+    with pytest.raises(ValueError, match="does not match any variable"):
+        framework.get_unique_variable("w")
+
+
+def test_arg_scopes_can_be_asked_for():
+    framework = tf.contrib.framework
+    assert framework.has_arg_scope(slim.conv2d) and not framework.has_arg_scope(len)
+    with framework.arg_scope([slim.conv2d], padding="VALID"):
+        assert {"padding": "VALID"} in framework.current_arg_scope().values()
+    assert framework.nest.flatten({"b": 2, "a": [1]}) == [1, 2]

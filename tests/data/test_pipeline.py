@@ -147,3 +147,64 @@ def test_mistakes_are_told():
         tf.data.Dataset.from_tensor_slices((np.zeros(3), np.zeros(4)))
     with pytest.raises(tf.errors.ShapeError, match="from_tensors"):
         tf.data.Dataset.from_tensor_slices(1.0)
+
+
+# ---- datasets of datasets -----------------------------------------------------------------------
+
+
+def _all_elements(dataset):
+    element, found = dataset.make_one_shot_iterator().get_next(), []
+    with tf.Session() as sess:
+        try:
+            while True:
+                found.append(sess.run(element))
+        except tf.errors.OutOfRangeError:
+            return found
+
+
+def test_interleaving_takes_the_order_of_tensorflow():
+    with tf.Graph().as_default():
+        numbers = tf.data.Dataset.range(1, 6)
+        # The example of TensorFlow's documentation of interleave.
+        mixed = numbers.interleave(
+            lambda x: tf.data.Dataset.from_tensors(x).repeat(6), cycle_length=2, block_length=4)
+        assert [int(x) for x in _all_elements(mixed)] == [
+            1, 1, 1, 1, 2, 2, 2, 2, 1, 1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 3, 3, 4, 4, 5, 5, 5, 5,
+            5, 5]
+        flat = numbers.flat_map(lambda x: tf.data.Dataset.from_tensor_slices([x, 10 * x]))
+        assert [int(x) for x in _all_elements(flat)] == [1, 10, 2, 20, 3, 30, 4, 40, 5, 50]
+
+
+def test_files_of_records_are_interleaved(tmp_path):
+    for name in "ab":
+        with tf.python_io.TFRecordWriter(str(tmp_path / f"{name}.tfrecord")) as writer:
+            for k in range(3):
+                writer.write(f"{name}{k}".encode())
+    with tf.Graph().as_default():
+        files = tf.data.Dataset.list_files(str(tmp_path / "*.tfrecord"), shuffle=False)
+        records = files.interleave(tf.data.TFRecordDataset, cycle_length=2)
+        assert _all_elements(records) == [b"a0", b"b0", b"a1", b"b1", b"a2", b"b2"]
+        parallel = files.apply(tf.data.experimental.parallel_interleave(
+            lambda name: tf.data.TFRecordDataset(name), cycle_length=1))
+        assert _all_elements(parallel) == [b"a0", b"a1", b"a2", b"b0", b"b1", b"b2"]
+        missing = tf.data.Dataset.list_files(str(tmp_path / "*.missing"))
+        with tf.Session() as sess, pytest.raises(
+                tf.errors.InvalidArgumentError, match="No files matched"):
+            sess.run(missing.make_one_shot_iterator().get_next())
+
+
+def test_experimental_transformations():
+    experimental = tf.data.experimental
+    with tf.Graph().as_default():
+        numbers = tf.data.Dataset.range(5).prefetch(experimental.AUTOTUNE)
+        batches = numbers.apply(experimental.map_and_batch(lambda x: x * 2, 2))
+        assert [b.tolist() for b in _all_elements(batches)] == [[0, 2], [4, 6], [8]]
+        assert [int(x) for x in _all_elements(batches.unbatch())] == [0, 2, 4, 6, 8]
+        twice = numbers.apply(experimental.shuffle_and_repeat(10, 2, seed=1))
+        assert sorted(map(int, _all_elements(twice))) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+        lengths = tf.data.Dataset.range(1, 7).map(lambda n: tf.range(n))
+        buckets = lengths.apply(experimental.bucket_by_sequence_length(
+            lambda x: tf.shape(x)[0], [3, 5], [2, 2, 2]))
+        assert [b.tolist() for b in _all_elements(buckets)] == [
+            [[0, 0], [0, 1]], [[0, 1, 2, 0], [0, 1, 2, 3]],
+            [[0, 1, 2, 3, 4, 0], [0, 1, 2, 3, 4, 5]]]

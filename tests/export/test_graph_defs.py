@@ -12,7 +12,6 @@ import pytest
 import graphflow as tf
 from graphflow.errors import (
     DTypeError,
-    ExportError,
     FailedPreconditionError,
     GraphError,
     LoadError,
@@ -103,10 +102,17 @@ def test_wrong_arguments_of_import() -> None:
         tf.import_graph_def(definition, input_map={y: y})
 
 
-def test_definitions_of_python_functions_are_refused() -> None:
+def test_python_functions_in_definitions_are_named_and_not_imported() -> None:
+    x, y, session = _network()
     tf.py_func(lambda: np.float32(1), [], tf.float32, name="mine")
-    with pytest.raises(ExportError, match="PyFunc 'mine'"):
-        tf.get_default_graph().as_graph_def()
+    tf.summary.scalar("seen", tf.reduce_sum(y))
+    definition = tf.get_default_graph().as_graph_def()
+    assert "mine" in [n.name for n in definition.node]
+    frozen = tf.graph_util.convert_variables_to_constants(session, definition, ["net/y"])
+    with tf.Graph().as_default():
+        tf.import_graph_def(frozen)
+        with pytest.raises(LoadError, match="'mine': a file may not hold PyFunc"):
+            tf.import_graph_def(definition)
 
 
 def test_variables_that_cannot_become_constants() -> None:
@@ -174,13 +180,21 @@ def test_a_meta_graph_trains_on_with_a_checkpoint(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, wanted)
 
 
-def test_checkpoints_of_graphs_that_no_file_can_hold(tmp_path: Path) -> None:
-    tf.Variable(1.0)
-    tf.py_func(lambda: np.float32(1), [], tf.float32)
+def test_what_no_file_can_hold_is_left_out_of_meta_graphs(tmp_path: Path) -> None:
+    v = tf.Variable(1.0, name="v")
+    tf.py_func(lambda: np.float32(1), [], tf.float32, name="mine")
+    tf.summary.scalar("seen", v)
+    w = tf.Variable(tf.py_func(lambda: np.float32(2), [], tf.float32), validate_shape=False,
+                    name="w")
     with tf.Session() as session:
         session.run(tf.global_variables_initializer())
         tf.train.Saver().save(session, str(tmp_path / "model"))
-    assert not (tmp_path / "model.meta").exists()
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        saver = tf.train.import_meta_graph(str(tmp_path / "model.meta"))
+        assert saver is not None
+        saver.restore(session, str(tmp_path / "model"))
+        assert session.run([v.name, w.name]) == [1.0, 2.0]
+        assert not any(op.type.startswith("PyFunc") for op in graph.get_operations())
 
 
 def test_devices_can_be_forgotten(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_no_archive_at_all(data: bytes, tmp_path: Path) -> None:
 def test_cut_short_anywhere(members: Members, tmp_path: Path) -> None:
     data = pack_archive(members)
     for end in range(0, len(data), max(1, len(data) // 97)):
-        _refused(data[:end], tmp_path, "")
+        _refused(data[:end], tmp_path, "file.gflow")
 
 
 # ---- the manifest ------------------------------------------------------------------------------
@@ -298,8 +298,13 @@ _CASES: list[tuple[str, Callable[[dict], Any], str]] = [
     ("line", lambda g: _operation(g, "MatMul").update(site=["a.py", 2**40]), "outside of"),
     ("own", lambda g: _operation(g, "MatMul").update(own=True), "Pass it as gf.load"),
     ("key", lambda g: _operation(g, "MatMul").update(code="import os"), "unknown key 'code'"),
+    ("outputs without end", lambda g: _add(g, op="Split", inputs=[[0, 0]], attrs={
+        "num": 10**9, "axis": 0}), "must be at most 65536"),
     ("two variables of one key", lambda g: _add(g, **{
         **_operation(g, "Variable"), "name": "w2"}), "share the key 'w'"),
+    ("variable in a branch", lambda g: _path(
+        _operation(g, "If"), "attrs", "then", "operations").append(
+            {**_operation(g, "Variable"), "name": "w2"}), "outside of branches and loops"),
     ("seed", lambda g: g.update(seed="x"), "an integer was expected"),
     ("collection", lambda g: g["collections"].update(x=[["object", "os.system"]]), "no item"),
     ("variable twice", lambda g: g["variables"].append(g["variables"][0]), "there twice"),
@@ -376,6 +381,54 @@ def test_inference_is_not_made_to_work(members: Members, tmp_path: Path) -> None
     start = time.perf_counter()
     _load(_changed(members, spread), tmp_path)
     assert time.perf_counter() - start < 2.0
+
+
+def test_outputs_are_counted(members: Members, tmp_path: Path) -> None:
+    def split(graph: dict) -> None:
+        _add(graph, op="Placeholder", name="any", attrs={"dtype": "int8", "shape": {
+            "sizes": None}})
+        at = len(graph["operations"]) - 1
+        for k in range(40):
+            _add(graph, op="Split", name=f"split{k}", inputs=[[at, 0]], attrs={
+                "num": 60_000, "axis": 0})
+
+    _refused(_changed(members, split), tmp_path, "the limit is 100000", operations=100_000)
+
+
+@pytest.mark.parametrize("op, times", [("Square", 1), ("FloorDiv", 2), ("Maximum", 2)])
+def test_sizes_do_not_grow_without_end(
+    op: str, times: int, members: Members, tmp_path: Path
+) -> None:
+    """A size squared sixty times over has no room to be written down."""
+    def grow(graph: dict) -> None:
+        records = graph["operations"]
+        _add(graph, op="Placeholder", name="sizes", attrs={
+            "dtype": "int32", "shape": {"sizes": [None, None]}})
+        _add(graph, op="Shape", name="shape", inputs=[[len(records) - 1, 0]],
+             attrs={"out_type": "int32"})
+        _add(graph, op="Sum", name="sum", inputs=[[len(records) - 1, 0]],
+             attrs={"axis": [0], "keepdims": False})
+        for k in range(60):
+            last = [len(records) - 1, 0]
+            _add(graph, op="Add", name=f"add{k}", inputs=[last, last])
+            _add(graph, op=op, name=f"next{k}", inputs=[last, [len(records) - 1, 0]][:times])
+
+    start = time.perf_counter()
+    _load(_changed(members, grow), tmp_path)
+    assert time.perf_counter() - start < 5.0
+
+
+def test_a_large_constant_is_kept_once(members: Members, tmp_path: Path) -> None:
+    def repeat(graph: dict) -> None:
+        large = next(r for r in graph["operations"]
+                     if r["op"] == "Const" and "array" in r["attrs"]["value"])
+        for k in range(50):
+            graph["operations"].append({**large, "name": f"again{k}"})
+
+    loaded = _load(_changed(members, repeat), tmp_path)
+    values = {id(op.attrs["value"]) for op in loaded.graph.get_operations()
+              if op.type == "Const" and op.attrs["value"].array.size == 100}
+    assert len(values) == 1
 
 
 # ---- weights -----------------------------------------------------------------------------------

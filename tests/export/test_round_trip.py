@@ -354,6 +354,30 @@ def test_what_cannot_be_exported_is_named(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_summaries_are_left_out_of_training_programs(tmp_path: Path) -> None:
+    x = tf.placeholder(tf.float32, [], name="x")
+    v = tf.Variable(2.0, name="v")
+    fed = tf.py_func(lambda: np.float32(1), [], tf.float32, name="source")
+    fed.set_shape([])
+    loss = tf.square(v * x - fed)
+    train = tf.train.GradientDescentOptimizer(0.5).minimize(loss)
+    summary = tf.summary.scalar("loss", loss)
+    session = _initialised()
+    step = tf.Signature({"x": x, "source": fed}, {"loss": loss}, [train])
+    with pytest.warns(tf.GraphflowWarning, match="left out.*PyFunc 'source'"):
+        tf.export(tmp_path / "a.gflow", {"step": step}, session, training=True)
+    loaded = tf.load(tmp_path / "a.gflow")
+    for _ in range(2):
+        wanted = session.run([loss, train], {x: 3.0, fed: 1.5})[0]
+        assert loaded.signatures["step"](3.0, 1.5)["loss"] == wanted
+    shown = tf.Signature({"x": x, "source": fed}, {"summary": summary})
+    with pytest.raises(ExportError, match="PyFuncStateless 'loss'"):
+        tf.export(tmp_path / "a.gflow", {"shown": shown}, session, training=True)
+    with pytest.raises(ExportError, match="PyFunc 'source'"):
+        tf.export(tmp_path / "a.gflow", {"step": ({"x": x}, {"loss": loss})}, session,
+                  training=True)
+
+
 def test_a_signature_says_what_is_wrong_with_a_call(tmp_path: Path) -> None:
     x, y = _network()
     tf.export(tmp_path / "a.gflow", {"serve": ({"image": x}, {"y": y})}, _initialised())

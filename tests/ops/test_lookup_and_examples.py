@@ -45,18 +45,21 @@ def test_hashes_are_tensorflows():
 
 
 def test_crosses_are_numbered_as_in_tensorflow():
-    from graphflow.builder import F
-
-    crossed = F.hashed_cross([tf.constant(["a", "bc", "zz"]), tf.constant([1, 2, 30])], 1000)
-    assert run(crossed).tolist() == [485, 127, 200]
+    words, numbers = tf.constant([["a"], ["bc"], ["zz"]]), tf.constant([[1], [2], [30]])
+    found = run(tf.sparse.cross_hashed([words, numbers], num_buckets=1000))
+    assert found.values.tolist() == [485, 127, 200]
+    assert found.indices.tolist() == [[0, 0], [1, 0], [2, 0]]
+    with pytest.raises(ValueError, match="inputs must not be empty"):
+        tf.sparse.cross_hashed([])
 
 
 # ---- tables -------------------------------------------------------------------------------------
 
 
 def test_a_table_of_words():
-    table = tf.contrib.lookup.HashTable(
-        tf.contrib.lookup.KeyValueTensorInitializer(["a", "b"], [10, 20], value_dtype=tf.int64), -1)
+    entries = tf.contrib.lookup.KeyValueTensorInitializer(
+        ["a", "b"], [10, 20], value_dtype=tf.int64)
+    table = tf.contrib.lookup.HashTable(entries, -1)
     words = tf.placeholder(tf.string, [None, None])
     found = table.lookup(words)
     assert found.dtype is tf.int64 and found.shape.as_list() == [None, None]
@@ -228,5 +231,6 @@ def test_record_files(tmp_path, kind):
     (tmp_path / "bad").write_bytes(b"\x03" + bytes(30))
     with pytest.raises(tf.errors.DataLossError):
         list(tf.python_io.tf_record_iterator(str(tmp_path / "bad")))
-    with pytest.raises(TypeError, match="takes bytes"), tf.python_io.TFRecordWriter(path) as writer:
+    with tf.python_io.TFRecordWriter(path) as writer, pytest.raises(
+            TypeError, match="takes bytes"):
         writer.write("text")

@@ -10,7 +10,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 from unittest import mock
@@ -325,14 +325,3 @@ def test_an_environment_that_makes_no_sense(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("GRAPHFLOW_THREADS", "many")
     with pytest.raises(AttributeValueError, match="GRAPHFLOW_THREADS must be a whole number"):
         tf.Options().thread_count()
-
-
-def test_shares_are_whole_vectors_and_all_there_is() -> None:
-    def shares(parts: int, members: int) -> Sequence[range]:
-        return [range(parts * k // members, parts * (k + 1) // members) for k in range(members)]
-
-    for parts in range(20):
-        for members in range(1, 6):
-            found = shares(parts, members)
-            assert [n for r in found for n in r] == list(range(parts))
-            assert max(map(len, found)) - min(map(len, found)) <= 1

@@ -51,9 +51,11 @@ def many(count: int) -> tf.Graph:
         while graph.version < count:
             with tf.name_scope(f"layer_{layer}"):
                 a = h
-                for k in range(48):
-                    with tf.name_scope(f"part_{k // 8}"):
-                        a = functions[(k * 7 + layer * layer * (k % 5)) % 4](a) if k % 3 else a + h
+                for part in range(6):
+                    with tf.name_scope(f"part_{part}"):
+                        for k in range(8 * part, 8 * part + 8):
+                            kind = (k * 7 + layer * layer * (k % 5)) % 4
+                            a = functions[kind](a) if k % 3 else a + h
                 h = a + h
             layer += 1
     return graph

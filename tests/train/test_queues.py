@@ -75,7 +75,8 @@ def test_elements_with_names_are_dicts():
 def test_waiting_for_elements_and_for_room():
     q = tf.FIFOQueue(2, tf.float32, shapes=[[]])
     x = tf.placeholder(tf.float32, [])
-    put, put_many, got = q.enqueue(x), q.enqueue_many([[1.0, 2.0, 3.0, 4.0, 5.0]]), q.dequeue_many(5)
+    put, put_many = q.enqueue(x), q.enqueue_many([[1.0, 2.0, 3.0, 4.0, 5.0]])
+    got = q.dequeue_many(5)
     with tf.Session() as sess:
         found = []
         reader = in_thread(lambda: found.extend(sess.run(got)))
@@ -269,12 +270,12 @@ def test_shuffled_and_joined_batches():
     x = tf.train.range_input_producer(50, num_epochs=1, shuffle=False).dequeue()
     batch = tf.train.shuffle_batch([x], 10, capacity=40, min_after_dequeue=20, num_threads=3)
     found = run_to_the_end(batch)
-    order = np.concatenate([b for b in found])
+    order = np.concatenate(list(found))
     assert sorted(order) == list(range(50)) and order.tolist() != list(range(50))
     tf.reset_default_graph()
     rows = [[tf.train.range_input_producer(6, num_epochs=1).dequeue() + 100 * k] for k in (0, 1)]
     batch = tf.train.batch_join(rows, 4)
-    found = np.concatenate([b for b in run_to_the_end(batch)])
+    found = np.concatenate(list(run_to_the_end(batch)))
     assert sorted(found) == [0, 1, 2, 3, 4, 5, 100, 101, 102, 103, 104, 105]
     tf.reset_default_graph()
     rows = [[tf.train.range_input_producer(6, num_epochs=1).dequeue()] for _ in range(2)]

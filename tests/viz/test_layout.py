@@ -6,14 +6,15 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import isotonic_regression, linprog
+
 from graphflow.viz.coordinates import BEND_GAP, ITEM_GAP, Segment, place_block
 from graphflow.viz.crossings import crossings_between, crossings_of_pair
 from graphflow.viz.network_simplex import Arc, shortest
 from graphflow.viz.ordering import layers_of
 from graphflow.viz.ranks import downward, ranks_of
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.optimize import isotonic_regression, linprog
 
 
 @given(st.lists(st.lists(st.integers(0, 7), max_size=5), max_size=8))

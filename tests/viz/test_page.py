@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import viz_models
 from chromium import Chromium, find_chromium
+
+import graphflow as tf
 from graphflow.viz.drawing import Scene, drawing_of
 from graphflow.viz.model import Edge, Node, View
 from graphflow.viz.page import page_text
 from graphflow.viz.svg import svg_text
-
-import graphflow as tf
 
 PROGRAM = find_chromium()
 pytestmark = pytest.mark.skipif(
@@ -137,12 +137,13 @@ def test_it_prints_the_whole_picture(page):
 def test_groups_open_and_close_by_keys_in_the_outline(page):
     page.value(f"{row('hidden')}.focus()")
     assert page.value(f"{row('hidden')}.getAttribute('aria-expanded')") == "true"
-    before = len(drawn_texts(page))
+    count = "parseInt(document.getElementById('count').textContent)"
+    before = page.value(count)
     page.key("ArrowLeft")
     assert page.value(f"{row('hidden')}.getAttribute('aria-expanded')") == "false"
-    assert len(drawn_texts(page)) < before and live(page) == "hidden closed"
+    assert page.value(count) == before - 4 and live(page) == "hidden closed"
     page.key("Enter")
-    assert len(drawn_texts(page)) == before and live(page) == "hidden opened"
+    assert page.value(count) == before and live(page) == "hidden opened"
     page.key("ArrowRight")
     assert selected(page) == "kernel"
     assert page.value("document.activeElement.closest('li').getAttribute('aria-level')") == "2"
@@ -301,7 +302,7 @@ def test_a_screen_reader_finds_a_tree_and_names_for_everything(page):
     for node in nodes:
         roles.setdefault(node["role"]["value"], []).append(node.get("name", {}).get("value", ""))
     assert roles["tree"] == ["Groups and nodes"]
-    assert "kernel, group of 24 nodes" in roles["treeitem"]
+    assert any(name.startswith("kernel, group of ") for name in roles["treeitem"])
     assert "MatMul, MatMul, float32 [x.0, 8]" in roles["treeitem"]
     assert roles["image"][0].startswith("Graph: ")
     for role in ("button", "checkbox", "slider", "combobox", "treeitem", "tab", "image"):
@@ -333,8 +334,8 @@ def test_keys_are_told(page):
 
 
 def test_hostile_names_run_nothing(browser, tmp_path):
-    names = ("<img src=x onerror=document.title='owned'>", "</script><script>document.title='owned'"
-             "</script>", "<svg onload=document.title='owned'>", "\"'><b>x", "${alert(1)}")
+    names = ("<img src=x onerror=document.title='owned'>", "</script><script>document.title="
+             "'owned'</script>", "<svg onload=document.title='owned'>", "\"'><b>x", "${alert(1)}")
     nodes = tuple(Node((name, name), f"{name}{k}", name, "pointwise", (name,), ((name, name),),
                        name) for k, name in enumerate(names * 2))
     scene = Scene.of(View("graph", names[0], nodes, (Edge(0, 1, "forward", names[1]),)))

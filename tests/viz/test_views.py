@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import viz_models
+
+import graphflow as tf
 from graphflow.viz.drawing import Scene, drawing_of, open_at_first
 from graphflow.viz.from_graph import ancestors, graph_view
 from graphflow.viz.model import Edge, Node, View
 from graphflow.viz.repeats import find_runs
 from graphflow.viz.statistics import statistics_of
 from graphflow.viz.tree import ROOT, tree_of
-
-import graphflow as tf
 
 
 def kinds(graph: tf.Graph) -> dict[tuple[str, str], str]:

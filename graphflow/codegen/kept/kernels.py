@@ -35,10 +35,14 @@ class NamedKernel(Kernel):
       name: it.
       buffers, sizes: as of `Kernel`.
       body: statements, or the bytes that `packed` gives for them.
+
+    Attributes:
+      answers: what has been found out about it: see `answers.py`.
     """
 
-    __slots__ = ("_body", "name")
+    __slots__ = ("_body", "answers", "name")
     name: str
+    answers: dict[tuple, Any]
     _body: tuple[Statement, ...] | bytes
 
     def __init__(
@@ -46,11 +50,11 @@ class NamedKernel(Kernel):
         body: tuple[Statement, ...] | bytes,
     ) -> None:
         for field, value in (("name", name), ("buffers", buffers), ("sizes", sizes),
-                             ("_body", body)):
+                             ("_body", body), ("answers", {})):
             object.__setattr__(self, field, value)
 
     @property
-    def body(self) -> tuple[Statement, ...]:  # type: ignore[override]  # a field there
+    def body(self) -> tuple[Statement, ...]:
         """The statements."""
         found = self._body
         if isinstance(found, bytes):

@@ -31,7 +31,7 @@ from graphflow.opdef import REGISTRY, ConstValue, OpDef
 from graphflow.program import Node, Origin, Program, Value
 
 LARGEST_CONSTANT = 2**20  # bytes: what passes have computed and is longer is computed again
-_PACKAGE = str(Path(__file__).parents[2]) + os.sep
+_OPS = str(Path(__file__).parents[2] / "ops") + os.sep
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class Given:
 
 def is_declared(opdef: OpDef) -> bool:
     """True for ops of graphflow's own, as they were declared: their sources say what they do."""
-    return REGISTRY.get(opdef.name) is opdef and opdef.defined_at.startswith(_PACKAGE)
+    return REGISTRY.get(opdef.name) is opdef and opdef.defined_at.startswith(_OPS)
 
 
 class ProgramWriter:

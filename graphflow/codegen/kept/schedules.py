@@ -1,4 +1,4 @@
-"""Schedules as plain data. Values, nodes and Programs stand for their numbers in a `ProgramWriter`.
+"""Schedules as plain data: values, nodes and Programs are their numbers in a `ProgramWriter`.
 
 Kernels stand in a list of their own, each once, with their names.
 """

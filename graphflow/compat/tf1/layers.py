@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphflow.builder import F, convert
+from graphflow.compat.tf1.channels import collected, either_way
 from graphflow.compat.tf1.framework import (
     add_arg_scope,
     arg_scope,
@@ -18,6 +19,7 @@ from graphflow.compat.tf1.framework import (
     get_variables,
     model_variable,
 )
+from graphflow.compat.tf1.group_norm import group_norm, instance_norm
 from graphflow.compat.tf1.initializers import (
     variance_scaling_initializer,
     xavier_initializer,
@@ -42,8 +44,16 @@ from graphflow.scopes import GraphKeys
 _relu = F.relu
 
 
+def _each(value: Any, count: int) -> list[int]:
+    """A number for each of `count` axes, from a list of them or one number for all."""
+    if isinstance(value, int):
+        return [int(value)] * count
+    given = [int(v) for v in value]
+    return given * count if len(given) == 1 else given
+
+
 def _pair(value: Any) -> list[int]:
-    return [int(value)] * 2 if isinstance(value, int) else [int(v) for v in value]
+    return _each(value, 2)
 
 
 def _finish(
@@ -57,13 +67,7 @@ def _finish(
         outputs = outputs + model_variable(
             "biases", [count], outputs.dtype, biases_initializer, biases_regularizer, trainable)
     outputs = outputs if activation_fn is None else activation_fn(outputs)
-    return _collected(outputs, collections)
-
-
-def _collected(outputs: Any, collections: Any) -> Any:
-    for key in [collections] if isinstance(collections, str) else collections or ():
-        get_default_graph().add_to_collection(key, outputs)
-    return outputs
+    return collected(outputs, collections)
 
 
 @add_arg_scope
@@ -97,6 +101,7 @@ def linear(*args: Any, **named: Any) -> Any:
 
 
 @add_arg_scope
+@either_way
 def convolution2d(
     inputs: Any, num_outputs: int, kernel_size: Any, stride: Any = 1, padding: str = "SAME",
     data_format: str | None = None, rate: Any = 1, activation_fn: Any = _relu,
@@ -105,22 +110,32 @@ def convolution2d(
     biases_regularizer: Any = None, reuse: Any = None, variables_collections: Any = None,
     outputs_collections: Any = None, trainable: bool = True, scope: Any = None,
 ) -> Any:
-    """A convolution of images [batch, height, width, n], plus biases, through an activation."""
+    """A convolution of [batch, ..., n], plus biases, through an activation.
+
+    Over one, two or three axes, as many as the inputs have between batch and channels.
+    """
     inputs = convert(inputs)
+    axes = inputs.shape.rank - 2
     with variable_scope(scope, "Conv", [inputs], reuse=reuse):
         weights = model_variable(
-            "weights", [*_pair(kernel_size), inputs.shape[-1].value, num_outputs], inputs.dtype,
-            weights_initializer or xavier_initializer(), weights_regularizer, trainable)
-        outputs = F.conv2d(inputs, weights, [1, *_pair(stride), 1], padding,
-                           dilations=[1, *_pair(rate), 1])
+            "weights", [*_each(kernel_size, axes), inputs.shape[-1].value, num_outputs],
+            inputs.dtype, weights_initializer or xavier_initializer(), weights_regularizer,
+            trainable)
+        if axes == 2:
+            outputs = F.conv2d(inputs, weights, [1, *_pair(stride), 1], padding,
+                               dilations=[1, *_pair(rate), 1])
+        else:
+            outputs = F.convolution(inputs, weights, padding.upper(), _each(stride, axes),
+                                    _each(rate, axes))
         return _finish(outputs, num_outputs, activation_fn, normalizer_fn, normalizer_params,
                        biases_initializer, biases_regularizer, trainable, outputs_collections)
 
 
-conv2d = convolution = convolution2d
+conv1d = conv2d = conv3d = convolution = convolution1d = convolution3d = convolution2d
 
 
 @add_arg_scope
+@either_way
 def convolution2d_transpose(
     inputs: Any, num_outputs: int, kernel_size: Any, stride: Any = 1, padding: str = "SAME",
     data_format: str = "NHWC", activation_fn: Any = _relu, normalizer_fn: Any = None,
@@ -153,6 +168,7 @@ conv2d_transpose = convolution2d_transpose
 
 
 @add_arg_scope
+@either_way
 def max_pool2d(
     inputs: Any, kernel_size: Any, stride: Any = 2, padding: str = "VALID",
     data_format: str = "NHWC", outputs_collections: Any = None, scope: str | None = None,
@@ -160,10 +176,11 @@ def max_pool2d(
     """The largest of each window of images [batch, height, width, n]."""
     pooled = pooling_layers.max_pooling2d(inputs, _pair(kernel_size), _pair(stride), padding,
                                           name=scope or "MaxPool2D")
-    return _collected(pooled, outputs_collections)
+    return collected(pooled, outputs_collections)
 
 
 @add_arg_scope
+@either_way
 def avg_pool2d(
     inputs: Any, kernel_size: Any, stride: Any = 2, padding: str = "VALID",
     data_format: str = "NHWC", outputs_collections: Any = None, scope: str | None = None,
@@ -171,10 +188,11 @@ def avg_pool2d(
     """The mean of each window of images [batch, height, width, n]."""
     pooled = pooling_layers.average_pooling2d(
         inputs, _pair(kernel_size), _pair(stride), padding, name=scope or "AvgPool2D")
-    return _collected(pooled, outputs_collections)
+    return collected(pooled, outputs_collections)
 
 
 @add_arg_scope
+@either_way
 def batch_norm(
     inputs: Any, decay: float = 0.999, center: bool = True, scale: bool = False,
     epsilon: float = 0.001, activation_fn: Any = None, param_initializers: Any = None,
@@ -201,7 +219,7 @@ def batch_norm(
     else:
         _each_collected(layer.updates, updates_collections)
     outputs = outputs if activation_fn is None else activation_fn(outputs)
-    return _collected(outputs, outputs_collections)
+    return collected(outputs, outputs_collections)
 
 
 def _each_collected(objects: Sequence[Any], key: str) -> None:
@@ -233,7 +251,7 @@ def layer_norm(
                                trainable=trainable) if scale else None
         outputs = F.batch_normalization(inputs, mean, variance, beta, gamma, 1e-12)
         outputs = outputs if activation_fn is None else activation_fn(outputs)
-        return _collected(outputs, outputs_collections)
+        return collected(outputs, outputs_collections)
 
 
 @add_arg_scope
@@ -245,7 +263,7 @@ def dropout(
     from graphflow.layers import dropout as layer
 
     outputs = layer(inputs, 1 - keep_prob, noise_shape, seed, is_training, scope or "Dropout")
-    return _collected(outputs, outputs_collections)
+    return collected(outputs, outputs_collections)
 
 
 @add_arg_scope
@@ -253,7 +271,7 @@ def flatten(inputs: Any, outputs_collections: Any = None, scope: str | None = No
     """[batch, ...] → [batch, n]."""
     from graphflow.layers import flatten as layer
 
-    return _collected(layer(inputs, scope or "Flatten"), outputs_collections)
+    return collected(layer(inputs, scope or "Flatten"), outputs_collections)
 
 
 @add_arg_scope
@@ -263,7 +281,7 @@ def one_hot_encoding(
 ) -> Any:
     """labels: ints [...] → float32 [..., num_classes]."""
     encoded = F.one_hot(labels, num_classes, on_value, off_value, name=scope)
-    return _collected(encoded, outputs_collections)
+    return collected(encoded, outputs_collections)
 
 
 def embed_sequence(
@@ -279,6 +297,7 @@ def embed_sequence(
 
 
 @add_arg_scope
+@either_way
 def separable_convolution2d(
     inputs: Any, num_outputs: int | None, kernel_size: Any, depth_multiplier: int = 1,
     stride: Any = 1, padding: str = "SAME", data_format: str = "NHWC", rate: Any = 1,
@@ -315,6 +334,7 @@ separable_conv2d = separable_convolution2d
 
 
 @add_arg_scope
+@either_way
 def bias_add(
     inputs: Any, activation_fn: Any = None, initializer: Any = Zeros(),  # noqa: B008
     regularizer: Any = None, reuse: Any = None, variables_collections: Any = None,
@@ -377,13 +397,13 @@ def softmax(logits: Any, scope: str | None = None) -> Any:
 
 __all__ = [
     "OPTIMIZER_CLS_NAMES", "apply_regularization", "arg_scope", "avg_pool2d", "batch_norm",
-    "bias_add", "conv2d",
-    "conv2d_transpose", "convolution", "convolution2d", "convolution2d_transpose", "dropout",
+    "bias_add", "conv1d", "conv2d", "conv2d_transpose", "conv3d", "convolution",
+    "convolution1d", "convolution2d", "convolution2d_transpose", "convolution3d", "dropout",
     "embed_sequence", "flatten", "fully_connected", "get_model_variables",
-    "get_trainable_variables", "get_variables", "l1_l2_regularizer", "l1_regularizer",
-    "l2_regularizer", "layer_norm", "linear", "max_pool2d", "one_hot_encoding",
-    "optimize_loss", "relu", "relu6", "repeat", "separable_conv2d", "separable_convolution2d",
-    "softmax", "stack", "sum_regularizer", "unit_norm",
-    "variance_scaling_initializer", "xavier_initializer",
+    "get_trainable_variables", "get_variables", "group_norm", "instance_norm",
+    "l1_l2_regularizer", "l1_regularizer", "l2_regularizer", "layer_norm", "linear",
+    "max_pool2d", "one_hot_encoding", "optimize_loss", "relu", "relu6", "repeat",
+    "separable_conv2d", "separable_convolution2d", "softmax", "stack", "sum_regularizer",
+    "unit_norm", "variance_scaling_initializer", "xavier_initializer",
     "xavier_initializer_conv2d",
 ]

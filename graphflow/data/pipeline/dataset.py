@@ -9,6 +9,7 @@ holds what they were, and the generators of random numbers.
 from __future__ import annotations
 
 import copy
+import glob
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -20,8 +21,10 @@ from graphflow.data.pipeline import iterators
 from graphflow.data.pipeline.elements import Spec, flatten, is_nest, joined, mapped, pack
 from graphflow.data.pipeline.generators import generated
 from graphflow.data.pipeline.mapping import ElementFunction
+from graphflow.data.pipeline.nested import DatasetFunction, interleaved
 from graphflow.dtypes import as_dtype, int64
 from graphflow.errors import InvalidArgumentError, ShapeError
+from graphflow.ops.arguments import holds_tensor
 from graphflow.ops.graph_functions import get_seed
 from graphflow.ops.static_facts import get_static_value
 from graphflow.shapes import TensorShape, as_shape
@@ -102,6 +105,25 @@ class Dataset:
         """What `generator(*args)` yields, converted to the given types."""
         spec, elements = generated(generator, output_types, output_shapes, args)
         return Dataset(spec, (), elements)
+
+    @staticmethod
+    def list_files(file_pattern: Any, shuffle: bool | None = None, seed: int | None = None
+                   ) -> Dataset:
+        """The names of the files that match glob patterns, in random order unless shuffle=False.
+
+        Raises InvalidArgumentError in the run if there are none.
+        """
+        given = [file_pattern] if isinstance(file_pattern, str) else list(file_pattern)
+
+        def elements(values: Values) -> Iterator[Element]:
+            names = sorted({name for pattern in given for name in glob.glob(str(pattern))})
+            if not names:
+                raise InvalidArgumentError(None, None, f"No files matched pattern: "
+                                           f"{', '.join(map(str, given))}")
+            return ([np.array(name.encode(), object)] for name in names)
+
+        found = Dataset(Spec(as_dtype("string"), TensorShape([])), (), elements)
+        return found if shuffle is False else found.shuffle(1 << 20, seed)
 
     @staticmethod
     def range(*args: int) -> Dataset:
@@ -266,14 +288,36 @@ class Dataset:
             [np.int64(i), *e] for i, e in enumerate(elements, start)), spec)
 
     def flat_map(self, map_func: Callable[..., Any]) -> Dataset:
-        """The rows of `map_func(*components)` of each element, in order.
+        """The elements of the dataset `map_func(*components)` of each element, in order.
 
-        The function gives tensors, not a dataset: return x for `Dataset.from_tensor_slices(x)`.
+        The function may also give tensors, for their rows.
         """
-        function = ElementFunction(map_func, self._spec)
-        spec = mapped(lambda s: Spec(s.dtype, s.shape[1:]), function.spec)
+        function = DatasetFunction(map_func, self._spec)
         return self._then(lambda elements, values: (
-            list(row) for e in elements for row in zip(*function(e))), spec)
+            found for e in elements for found in function.elements(e)), function.rows_spec)
+
+    def interleave(
+        self, map_func: Callable[..., Any], cycle_length: int = -1, block_length: int = 1,
+        num_parallel_calls: int | None = None,
+    ) -> Dataset:
+        """As `flat_map`, but `cycle_length` of the datasets at a time, each in its turn.
+
+        block_length: how many elements of one are taken in turn. cycle_length -1 takes 4.
+        """
+        function = DatasetFunction(map_func, self._spec)
+        cycle = 4 if cycle_length is None or cycle_length < 1 else int(cycle_length)
+        return self._then(lambda elements, values: interleaved(
+            iter(elements), function, cycle, int(block_length)), function.rows_spec)
+
+    def unbatch(self) -> Dataset:
+        """The rows of each element."""
+        spec = mapped(lambda s: Spec(s.dtype, s.shape[1:]), self._spec)
+        return self._then(lambda elements, values: (
+            list(row) for e in elements for row in zip(*e)), spec)
+
+    def with_options(self, options: Any) -> Dataset:
+        """Accepted: the dataset itself."""
+        return self
 
     def cache(self, filename: str = "") -> Dataset:
         """What comes is kept in memory, and comes from there in the next round."""
@@ -313,6 +357,8 @@ def _given(tensors: Any) -> tuple[Any, list[Tensor], Callable[[Values], list[Any
     """(types, tensors of the graph, function that gives the arrays) of a nest."""
     leaves: list[Any] = []
     for leaf in flatten(tensors):
+        if isinstance(leaf, list) and holds_tensor(leaf):
+            leaf = convert(leaf)
         static = leaf if not isinstance(leaf, Tensor) else get_static_value(leaf)
         if static is None:
             leaves.append(leaf)

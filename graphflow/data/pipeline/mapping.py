@@ -16,7 +16,11 @@ from graphflow.session import Session
 
 
 class ElementFunction:
-    """A function traced for elements of a type: call it with the arrays of one element."""
+    """A function traced for elements of a type: call it with the arrays of one element.
+
+    Attributes:
+      dataset: what the function gave, if that is a dataset; calls then give its sources.
+    """
 
     def __init__(self, function: Callable[..., Any], spec: Any) -> None:
         graph, seed = Graph(), get_default_graph().seed
@@ -25,9 +29,14 @@ class ElementFunction:
             inputs = [placeholder(s.dtype, s.shape) for s in flatten(spec)]
             element = pack(spec, inputs)
             result = function(*element) if isinstance(element, tuple) else function(element)
-            self.result = _tensors(result)
-        self.spec = mapped(lambda t: Spec(t.dtype, t.shape), self.result)
-        self._call = Session(graph=graph).make_callable(flatten(self.result), inputs)
+            self.dataset: Any = result if hasattr(result, "_elements") else None
+            self.result = () if self.dataset is not None else _tensors(result)
+        if self.dataset is not None:
+            self.spec, fetches = self.dataset._spec, list(self.dataset._sources)
+        else:
+            self.spec = mapped(lambda t: Spec(t.dtype, t.shape), self.result)
+            fetches = flatten(self.result)
+        self._call = Session(graph=graph).make_callable(fetches, inputs)
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         """The components of the result."""

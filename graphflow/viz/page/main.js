@@ -4,7 +4,7 @@ class App {
     const kinds = { nodes: data.nodeKinds, edges: data.edgeKinds };
     this.scenes = data.views.map((view) => sceneOf(view, kinds));
     Object.assign(this, { hidden: new Set(), step: 0, selected: null, marked: null, only: null,
-      pathStart: null, changes: new Map(), present: null, presentEdges: null });
+      pathStart: null, changes: new Map(), present: null, presentEdges: null, hot: new Set() });
     document.getElementById("title").textContent = data.title;
     this.states = new Map(this.scenes.map((s) => [s, new Set(s.start)]));
     this.scene = this.scenes[0];
@@ -37,6 +37,7 @@ class App {
       this.refresh();
       this.stage.start();
     });
+    this.showChange();
     this.details.show(null);
     this.stage.element.setAttribute("aria-label", `${scene.title}: ${scene.nodes.length} nodes, ${
       scene.edges.length} edges`);
@@ -75,6 +76,14 @@ class App {
     const shown = this.drawing.boxes.filter((b) => !b.open).length;
     document.getElementById("count").textContent = `${shown} of ${
       this.scene.nodes.length} nodes as boxes`;
+  }
+
+  // Goes to what a pass changed, unless some of it is in sight.
+  showChange() {
+    const changed = this.drawing.boxes.filter((b) => !b.open && this.classOf(b.item).trim());
+    if (changed.length && !changed.some((b) => this.stage.sees(b))) {
+      this.stage.centre(changed[0].item);
+    }
   }
 
   // ---- opening --------------------------------------------------------------------------------
@@ -118,9 +127,9 @@ class App {
 
   select(number, { reveal = false, centre = false, focus = false } = {}) {
     this.selected = number;
-    if (reveal) this.reveal(number);
     this.hot = new Set(nodesIn(this.scene, number).flatMap((n) => [
       ...this.scene.nodes[n].into, ...this.scene.nodes[n].out]));
+    if (reveal) this.reveal(number);
     this.outline.mark(number);
     this.details.show(number);
     if (centre) this.stage.centre(number);
@@ -193,11 +202,8 @@ class App {
         this.scene.edges[e].source) && this.marked.has(this.scene.edges[e].target)),
       hotWire: ({ edge }) => this.selected !== null && edge.edges.some((e) => this.hot.has(e)),
       quietWires: (drawing) => this.quietWires(drawing),
-      click: (box, count) => {
-        if (!box) this.clear();
-        else if (count < 2) this.select(box.item);
-      },
-      open: (box) => box && this.toggle(box.item),
+      click: (box) => (box ? this.select(box.item) : this.clear()),
+      open: (box) => this.toggle(box.item),
       hover: ({ box, wire }, event) => {
         const text = wire ? this.wireText(wire.edge) : box ? this.boxText(box.item) : "";
         tip.hidden = !text;

@@ -79,7 +79,7 @@ class Stage {
   }
 
   zoom(factor, x = this.element.clientWidth / 2, y = this.element.clientHeight / 2) {
-    const k = Math.min(4, Math.max(0.01, this.view.k * factor)), ratio = k / this.view.k;
+    const k = Math.min(4, Math.max(0.001, this.view.k * factor)), ratio = k / this.view.k;
     this.view = { k, x: x - (x - this.view.x) * ratio, y: y - (y - this.view.y) * ratio };
     this.moved();
   }
@@ -107,14 +107,25 @@ class Stage {
     this.render();
   }
 
+  sees(box) {
+    const { x, y, k } = this.view, { clientWidth: w, clientHeight: h } = this.element;
+    const left = box.x * k + x, top = box.y * k + y;
+    return left + box.width * k > 0 && left < w && top + box.height * k > 0 && top < h;
+  }
+
   placeOf(item) {
     const box = this.drawing && this.drawing.boxOf.get(item);
     return box && [box.x * this.view.k + this.view.x, box.y * this.view.k + this.view.y];
   }
 
   keep(item, place) {  // after groups opened: the item stays where it was on the screen
-    const now = place && this.placeOf(item);
+    const now = place && this.placeOf(item), box = this.drawing.boxOf.get(item);
     if (!now) return;
+    if (!this.sees({ ...box, x: box.x + (place[0] - now[0]) / this.view.k,
+      y: box.y + (place[1] - now[1]) / this.view.k })) {
+      this.centre(item);
+      return;
+    }
     this.view.x += place[0] - now[0];
     this.view.y += place[1] - now[1];
     this.render();
@@ -245,7 +256,7 @@ class Stage {
     }
     for (const [key, d] of paths) {
       layer.append(shape("path", { class: `wire ${key}`, d,
-        style: "stroke-dasharray:none;stroke-width:1.6" }));
+        style: "stroke-dasharray:none;stroke-width:1.2;vector-effect:non-scaling-stroke" }));
     }
   }
 
@@ -256,7 +267,8 @@ class Stage {
       paths.set(key, `${paths.get(key) || ""}M${figure(box.x)} ${figure(box.y)}h${
         figure(box.width)}v${figure(box.height)}h${figure(-box.width)}z`);
     }
-    for (const [key, d] of paths) layer.append(shape("path", { class: `box ${key}`, d }));
+    for (const [key, d] of paths) layer.append(shape("path", {
+      class: `box ${key}`, d, style: "stroke-width:1;vector-effect:non-scaling-stroke" }));
   }
 
   paintLabels(layer, wires) {
@@ -283,19 +295,19 @@ class Stage {
 
   listen() {
     const { element } = this, fingers = new Map();
-    let moved = 0, apart = 0;
+    let moved = 0, apart = 0, last = { item: null, time: 0 };
     element.addEventListener("pointerdown", (e) => {
       fingers.set(e.pointerId, [e.clientX, e.clientY]);
       moved = 0;
       element.setPointerCapture(e.pointerId);
     });
     element.addEventListener("pointermove", (e) => {
-      const last = fingers.get(e.pointerId);
-      if (!last) {
+      const from = fingers.get(e.pointerId);
+      if (!from) {
         this.looks.hover(this.at(e), e);
         return;
       }
-      const dx = e.clientX - last[0], dy = e.clientY - last[1];
+      const dx = e.clientX - from[0], dy = e.clientY - from[1];
       fingers.set(e.pointerId, [e.clientX, e.clientY]);
       moved += Math.abs(dx) + Math.abs(dy);
       if (fingers.size === 2) {
@@ -310,12 +322,17 @@ class Stage {
     const end = (e) => {
       fingers.delete(e.pointerId);
       apart = 0;
-      if (e.type === "pointerup" && moved <= 3) this.looks.click(this.at(e).box, e.detail);
+      if (e.type !== "pointerup" || moved > 3) return;
+      // What was clicked is painted anew, so that browsers do not count clicks on it.
+      const { box } = this.at(e), twice = box && last.item === box.item && e.timeStamp
+        - last.time < 400;
+      last = twice || !box ? { item: null, time: 0 } : { item: box.item, time: e.timeStamp };
+      if (twice) this.looks.open(box);
+      else this.looks.click(box);
     };
     element.addEventListener("pointerup", end);
     element.addEventListener("pointercancel", end);
     element.addEventListener("pointerleave", () => this.looks.hover({}, null));
-    element.addEventListener("dblclick", (e) => this.looks.open(this.at(e).box));
     element.addEventListener("wheel", (e) => {
       e.preventDefault();
       const { left, top } = element.getBoundingClientRect();

@@ -44,6 +44,7 @@ class Steps {
     }
     if (quiet) return;
     app.refresh();
+    app.showChange();
     app.details.show(app.selected);
     app.say(`${text}, ${step.note}`);
   }

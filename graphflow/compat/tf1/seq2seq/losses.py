@@ -1,12 +1,11 @@
-"""Losses of sequences, in one tensor or as lists of steps, and the decoder over lists."""
+"""Losses of sequences, in one tensor or as lists of steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from graphflow.builder import F, convert
-from graphflow.ops.variable_scope import get_variable_scope, variable_scope
 
 
 def sequence_loss(
@@ -54,22 +53,3 @@ def legacy_sequence_loss(
     losses = sequence_loss_by_example(
         logits, targets, weights, average_across_timesteps, softmax_loss_function)
     return F.reduce_mean(losses) if average_across_batch else F.reduce_sum(losses)
-
-
-def rnn_decoder(
-    decoder_inputs: Sequence[Any], initial_state: Any, cell: Any,
-    loop_function: Callable[[Any, int], Any] | None = None, scope: Any = None,
-) -> tuple[list[Any], Any]:
-    """(outputs, last state) of a cell; `loop_function(output, i)` gives the next input, if any."""
-    state, outputs, previous = initial_state, [], None
-    with variable_scope(scope or "rnn_decoder"):
-        for i, inputs in enumerate(decoder_inputs):
-            if loop_function is not None and previous is not None:
-                inputs = loop_function(previous, i)
-            if i > 0:
-                get_variable_scope().reuse_variables()
-            output, state = cell(inputs, state)
-            outputs.append(output)
-            previous = output if loop_function is not None else None
-    return outputs, state
-

@@ -1,8 +1,7 @@
-"""The command line: `graphflow demo`, `graphflow cache`."""
+"""`graphflow demo`: trains a network on real images, and tells what it did."""
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from pathlib import Path
@@ -10,16 +9,10 @@ from typing import Any
 
 import click
 
-from graphflow.errors import GraphflowError
+from graphflow.cli.commands import INTERRUPTED
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="graphflow")
-def main() -> None:
-    """graphflow: a define-then-run tensor compiler that speaks TensorFlow 1."""
-
-
-@main.command()
+@click.command(short_help="Train a network on handwritten digits.")
 @click.option("--data", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Train on the MNIST (IDX) or CIFAR-10 (binary) files in DIR.")
 @click.option("--epochs", type=click.IntRange(1), default=15, show_default=True,
@@ -49,12 +42,10 @@ def demo(**options: Any) -> None:
 
     try:
         _run_demo(Settings(**options))
-    except GraphflowError as error:
-        raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         click.echo("\nStopped. `graphflow demo --resume` goes on from the last finished epoch.",
                    err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 def _run_demo(settings: Any) -> None:
@@ -111,69 +102,3 @@ def _story(settings: Any, data: Any, report: Any) -> str:
         "Forward pass, gradients and update were one graph, built once and run with each batch; "
         "the gradients were appended to it by symbolic differentiation.",
         f"The checkpoint is {report.checkpoint}; `graphflow demo --resume` goes on from it."))
-
-
-@main.command()
-@click.argument("target")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=None, metavar="FILE",
-              help="A name in .html, .svg, .png or .dot; TARGET's own name in .html by default.")
-@click.option("--view", default=None, metavar="NAME",
-              help="The view in .svg, .png and .dot: graph, passes, kernels or memory.")
-@click.option("--expand", default=None, metavar="DEPTH|all",
-              help="How many levels of groups are open at first.")
-@click.option("--no-fold", is_flag=True, help="Draw repeated blocks one by one.")
-def viz(target: str, output: Path | None, view: str | None, expand: str | None,
-        no_fold: bool) -> None:
-    """Draw a graph: model.gflow, module:function, or a checkpoint.
-
-    \b
-    Examples:
-      graphflow viz model.gflow
-      graphflow viz train:build -o graph.svg
-      graphflow viz graphflow-demo -o weights.html
-    """
-    from graphflow.viz.command import draw
-
-    depth = int(expand) if expand is not None and expand.isdigit() else expand
-    try:
-        click.echo(str(draw(target, output, view=view, expand=depth, fold=not no_fold)))
-    except GraphflowError as error:
-        raise click.ClickException(str(error)) from None
-
-
-@main.group()
-def cache() -> None:
-    """The kernels that are kept on disk, so that a new process need not compile them."""
-
-
-@cache.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(as_json: bool) -> None:
-    """Show where the cache is and how much is in it."""
-    from graphflow.codegen.cache_folder import LIMIT, cache_state
-
-    state = cache_state()
-    if as_json:
-        folder = None if state.folder is None else str(state.folder)
-        click.echo(json.dumps({"folder": folder, "kernels": state.kernels, "bytes": state.bytes,
-                               "limit": LIMIT, "complaint": state.complaint}))
-        return
-    if state.folder is not None:
-        click.echo(f"{state.folder}: {state.kernels} kernels, {state.bytes / 2**20:.1f} MiB of "
-                   f"at most {LIMIT // 2**20} MiB.")
-    if state.complaint is not None:
-        click.echo(f"The cache is not used: {state.complaint}.")
-
-
-@cache.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def clear(as_json: bool) -> None:
-    """Remove all kernels from disk. Programs that are running are not disturbed."""
-    from graphflow.codegen.cache_folder import clear_cache
-
-    removed = clear_cache()
-    click.echo(json.dumps({"removed": removed}) if as_json else f"Removed {removed} kernels.")
-
-
-if __name__ == "__main__":
-    main()

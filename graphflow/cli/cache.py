@@ -1,0 +1,69 @@
+"""`graphflow cache`: the kernels on disk. Safe while other processes use them."""
+
+from __future__ import annotations
+
+import click
+
+from graphflow.cli.commands import json_option, print_json
+
+
+@click.group(short_help="The kernels that are kept on disk.")
+def cache() -> None:
+    """The kernels that are kept on disk, so that a new process need not compile them.
+
+    \b
+    Examples:
+      graphflow cache info
+      graphflow cache clear
+      du -sh "$(graphflow cache path)"
+
+    GRAPHFLOW_CACHE_DIR names the folder, GRAPHFLOW_CACHE=0 turns the cache off.
+    """
+
+
+@cache.command()
+@json_option
+def info(as_json: bool) -> None:
+    """Show where the cache is and how much is in it."""
+    from graphflow.codegen.cache_folder import LIMIT, cache_state
+
+    state = cache_state()
+    if as_json:
+        print_json({"folder": None if state.folder is None else str(state.folder),
+                    "kernels": state.kernels, "bytes": state.bytes, "limit": LIMIT,
+                    "complaint": state.complaint})
+        return
+    if state.folder is not None:
+        click.echo(f"{state.folder}: {state.kernels} kernels, {state.bytes / 2**20:.1f} MiB of "
+                   f"at most {LIMIT // 2**20} MiB.")
+    if state.complaint is not None:
+        click.echo(f"The cache is not used: {state.complaint}.")
+
+
+@cache.command()
+@json_option
+def path(as_json: bool) -> None:
+    """Print the folder of the cache. Exit code 1 if there is none."""
+    from graphflow.options import cache_folder
+
+    folder = cache_folder()
+    if folder is None:
+        raise click.ClickException(
+            "There is no cache: GRAPHFLOW_CACHE is 0, or there is no home directory.")
+    if as_json:
+        print_json({"folder": str(folder)})
+    else:
+        click.echo(str(folder))
+
+
+@cache.command()
+@json_option
+def clear(as_json: bool) -> None:
+    """Remove all kernels from disk. Programs that are running are not disturbed."""
+    from graphflow.codegen.cache_folder import clear_cache
+
+    removed = clear_cache()
+    if as_json:
+        print_json({"removed": removed})
+    else:
+        click.echo(f"Removed {removed} kernels.")

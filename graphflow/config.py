@@ -1,0 +1,41 @@
+"""`tf.config`: what devices there are. Only what programs of graph mode ask for."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+
+class PhysicalDevice(NamedTuple):
+    """A device of this machine."""
+
+    name: str
+    device_type: str
+
+
+def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
+    """The devices that sessions use: one CPU."""
+    found = [PhysicalDevice("/physical_device:CPU:0", "CPU")]
+    return [d for d in found if device_type in (None, d.device_type)]
+
+
+def set_memory_growth(device: Any, enable: bool) -> None:
+    """Accepted: memory is taken when it is needed."""
+
+
+def set_visible_devices(devices: Any, device_type: str | None = None) -> None:
+    """Accepted, without effect."""
+
+
+def set_soft_device_placement(enabled: bool) -> None:
+    """Accepted: everything runs on one device."""
+
+
+experimental = SimpleNamespace(
+    list_physical_devices=list_physical_devices, set_memory_growth=set_memory_growth,
+    set_visible_devices=set_visible_devices)
+
+__all__ = [
+    "PhysicalDevice", "experimental", "list_physical_devices", "set_memory_growth",
+    "set_soft_device_placement", "set_visible_devices",
+]
