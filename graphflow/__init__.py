@@ -383,6 +383,7 @@ from graphflow.ops.segments import (
     unsorted_segment_sum,
 )
 from graphflow.ops.selection import clip_by_value, maximum, minimum, where, where_v2
+from graphflow.ops.sequence_parsing import parse_single_sequence_example
 from graphflow.ops.sequences import reverse_sequence, sequence_mask
 from graphflow.ops.shape_ops import (
     broadcast_dynamic_shape,
@@ -618,7 +619,7 @@ __all__ = [
     "name_scope", "negative", "newaxis", "nn", "no_op", "no_regularizer", "norm", "not_equal",
     "numba_op", "numpy_function", "one_hot", "ones", "ones_initializer", "ones_like", "op_scope",
     "orthogonal_initializer", "pad", "parallel_stack", "parse_example", "parse_single_example",
-    "placeholder",
+    "parse_single_sequence_example", "placeholder",
     "placeholder_with_default", "polygamma", "pow", "print", "py_func", "qr", "random",
     "random_crop", "random_gamma", "random_normal", "random_normal_initializer",
     "random_poisson", "random_shuffle", "random_uniform", "random_uniform_initializer",
@@ -692,9 +693,8 @@ if TYPE_CHECKING:
 _LAZY = (
     "app", "config", "contrib", "data", "distributions", "estimator", "feature_column", "flags",
     "gfile", "image", "keras", "layers", "lookup", "losses", "metrics", "nest", "profiling",
-    "python_io",
-    "random", "resource_loader", "signal", "sparse", "spectral", "strings", "summary", "test",
-    "train", "version",
+    "python_io", "random", "resource_loader", "signal", "sparse", "spectral", "strings",
+    "summary", "test", "train", "version",
 )
 
 # Names of rooms that are loaded when they are first used.

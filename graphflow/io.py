@@ -29,6 +29,7 @@ from graphflow.ops.image_files import (
     extract_jpeg_shape,
     is_jpeg,
 )
+from graphflow.ops.sequence_parsing import parse_single_sequence_example
 from graphflow.ops.string_parsing import decode_csv, decode_raw
 from graphflow.python_io import (
     TFRecordCompressionType,
@@ -46,5 +47,6 @@ __all__ = [
     "decode_jpeg", "decode_png", "decode_raw", "encode_jpeg", "encode_png", "extract_jpeg_shape",
     "gfile",
     "is_jpeg", "match_filenames_once", "matching_files", "parse_example", "parse_single_example",
-    "read_file", "tf_record_iterator", "write_file", "write_graph",
+    "parse_single_sequence_example", "read_file", "tf_record_iterator", "write_file",
+    "write_graph",
 ]

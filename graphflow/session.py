@@ -322,9 +322,10 @@ class BaseSession:
         """Where the time of `run(fetches, feed_dict)` goes, to be printed or taken as data.
 
         Runs it, as usual and timed step by step in turns, `runs` times each and three times to
-        warm up. Variables have their old values afterwards; other effects (prints, files,
-        queues) are not undone. The attributes of the result hold times of kernels and host steps,
-        with operations, lines, bytes and shares of measured peaks; `chrome_trace` writes a trace.
+        warm up. Variables that have a value have it again afterwards; other effects (prints,
+        files, queues) are not undone. The attributes of the result hold the times of kernels and
+        host steps, with operations, lines, bytes and shares of measured peaks; its `chrome_trace`
+        writes a trace.
         Raises what `run` raises; AttributeValueError for `runs` below 1.
         """
         from graphflow.profiling.sessions import profile_session

@@ -1,4 +1,4 @@
-"""The command line: `graphflow demo | viz | inspect | run | bench | cache | doctor`."""
+"""The command line: `graphflow demo | viz | inspect | run | compile | bench | cache | doctor`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import click
 from graphflow.cli.bench import bench
 from graphflow.cli.cache import cache
 from graphflow.cli.commands import Commands
+from graphflow.cli.compile import compile_command
 from graphflow.cli.completion import completion
 from graphflow.cli.demo import demo
 from graphflow.cli.doctor import doctor
@@ -27,6 +28,7 @@ def main() -> None:
       graphflow demo                              train a network on digits
       graphflow inspect model.gflow               what is in a file
       graphflow run model.gflow -i x=x.npy        compute its outputs
+      graphflow compile model.gflow               an object file with a C header
       graphflow bench model.gflow --batch 32      how fast it is, and why
       graphflow doctor                            does everything work here?
 
@@ -34,5 +36,5 @@ def main() -> None:
     """
 
 
-for command in (demo, viz, inspect, run, bench, cache, doctor, completion):
+for command in (demo, viz, inspect, run, compile_command, bench, cache, doctor, completion):
     main.add_command(command)

@@ -30,11 +30,14 @@ class Group:
     """Elementwise outputs of one index space.
 
     `number` is the step's place; it reads what earlier steps store, and computes all else itself.
+    `work` and `depth` say how much that is: see `Inlining`.
     """
 
     number: int
     shape: tuple[Dim, ...]
     outputs: list[Value] = field(default_factory=list)
+    work: int = 0
+    depth: int = 0
 
 
 @dataclass(slots=True)

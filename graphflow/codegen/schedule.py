@@ -23,6 +23,7 @@ from graphflow.codegen.elements import Elements, NotCompilable, picks_in_row
 from graphflow.codegen.epilogues import EpilogueMerger, Product, build_product
 from graphflow.codegen.frames import Frame, frame
 from graphflow.codegen.in_place import reusable, updating
+from graphflow.codegen.inlining import Inlining
 from graphflow.codegen.library import LibraryKernel, build_library, memory
 from graphflow.codegen.nests import (
     build_join,
@@ -101,6 +102,7 @@ class Scheduler:
         self.results = {*program.outputs, *program.writes.values()}
         self.aliases: dict[Value, Value] = {}
         self.stored: dict[Value, int] = {}
+        self.inlining = Inlining(self.stored)
         self.steps: list[Group | Reduction | Step] = []
         # (value, sizes) → the last group of these sizes that touches the value; None: any value.
         self.touching: dict[tuple[Value | None, tuple[Dim, ...]], int] = {}
@@ -273,6 +275,7 @@ class Scheduler:
         elif isinstance(lowering, Library):
             self._library(node)
         elif isinstance(lowering, INLINABLE):
+            self._need(self.inlining.too_much(node))
             for value in node.outputs:
                 if self._must_store(node, value):
                     self._join_group(value)
@@ -438,20 +441,25 @@ class Scheduler:
         if all(size == 1 for size in shape):
             keys.append((None, shape))
         earliest = max((0, *(number + 1 for number in other), *elementwise))
-        found = self._group_with_room({self.touching.get(key, -1) for key in keys}, earliest)
+        numbers = {self.touching.get(key, -1) for key in keys}
+        found = self._group_with_room(value, numbers, earliest, elementwise)
         if found is None:
             found = Group(len(self.steps), shape)
             self.steps.append(found)
+        self.inlining.join(value, found, elementwise)
         found.outputs.append(value)
         number = found.number
         self.stored[value] = number
         self.touching.update((key, number) for key in keys)
 
-    def _group_with_room(self, numbers: Iterable[int], earliest: int) -> Group | None:
+    def _group_with_room(
+        self, value: Value, numbers: Iterable[int], earliest: int, elementwise: set[int]
+    ) -> Group | None:
         """The last of the steps `numbers` that is not too early and takes one more output."""
         for number in sorted(numbers, reverse=True):
             step = self.steps[number] if number >= earliest else None
-            if isinstance(step, Group) and len(step.outputs) < GROUP_OUTPUTS:
+            if isinstance(step, Group) and len(step.outputs) < GROUP_OUTPUTS and (
+                    self.inlining.fits(value, step, elementwise)):
                 return step
         return None
 

@@ -10,8 +10,9 @@ def __getattr__(name: str) -> Any:
     package = importlib.import_module("graphflow")
     try:
         return getattr(package, name)
-    except AttributeError:
-        raise AttributeError(f"graphflow.compat.v1 has no attribute {name!r}.") from None
+    except AttributeError as error:
+        told = str(error).replace("'graphflow'", "'graphflow.compat.v1'", 1)
+        raise AttributeError(told) from None
 
 
 def __dir__() -> list[str]:

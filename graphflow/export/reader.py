@@ -203,8 +203,8 @@ def _values(
 def _signatures(plain: dict[str, Any], built: list[Operation]) -> dict[str, Signature]:
     found: dict[str, Signature] = {}
     for pair in field(plain, "signatures", list, GRAPH):
-        if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], str) or (
-                pair[0] in found):
+        if not isinstance(pair, list) or len(pair) != 2 or (
+                not isinstance(pair[0], str) or not pair[0] or pair[0] in found):
             raise LoadError(f"{GRAPH}: signatures: {shown(pair)} is no named signature, or its "
                             "name is there twice.")
         found[pair[0]] = read_signature(

@@ -152,7 +152,8 @@ def _read_values(
 ) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for pair in entry_of(record, key, list, where):
-        if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], str):
+        if not isinstance(pair, list) or len(pair) != 2 or (
+                not isinstance(pair[0], str) or not pair[0]):
             raise LoadError(f"{where}: {key} is {_LIST}, got {shown(pair)}.")
         if pair[0] in found:
             raise LoadError(f"{where}: {key}: {shown(pair[0])} is there twice.")

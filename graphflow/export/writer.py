@@ -129,8 +129,8 @@ def _tell(refused: Refused, session: BaseSession) -> None:
     if refused:
         causes = dict.fromkeys(str(error).split(". Built", 1)[0] for error in refused.values())
         warn("export-left-out",
-             f"{len(refused)} operations are left out of the file, which nothing in the "
-             f"signatures needs: {'; '.join(list(causes)[:3])}.",
+             f"Left out of the file, since no signature needs them: operations ({len(refused)}) "
+             f"that call Python or depend on such. {'; '.join(list(causes)[:3])}.",
              silenced=session.options.silence, stacklevel=6)
 
 

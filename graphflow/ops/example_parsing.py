@@ -34,7 +34,7 @@ from graphflow.shapes import TensorShape, as_shape
 from graphflow.sparse_tensor import SparseTensor
 
 _STRINGS = NotDifferentiable("strings have no gradient")
-_FIELDS = {dt.string: 1, dt.float32: 2, dt.int64: 3}
+FIELDS = {dt.string: 1, dt.float32: 2, dt.int64: 3}
 _KINDS = {1: "bytes", 2: "float", 3: "int64"}
 
 
@@ -54,7 +54,8 @@ class Wanted:
     optional: bool = True
 
 
-def _values(data: bytes, kind: int) -> list[Any]:
+def feature_values(data: bytes, kind: int) -> list[Any]:
+    """The values of a serialized BytesList, FloatList or Int64List, by its field number."""
     out: list[Any] = []
     for number, content in wire.fields(data):
         if number != 1:
@@ -84,14 +85,15 @@ def _list_of(found: Mapping[str, tuple[int, bytes]], wanted: Wanted, row: int) -
     if wanted.key not in found:
         return None
     kind, content = found[wanted.key]
-    if kind != _FIELDS[wanted.dtype]:
+    if kind != FIELDS[wanted.dtype]:
         raise RunError(InvalidArgumentError,
                        f"record {row}: feature {wanted.key!r} holds {_KINDS.get(kind)}, but "
                        f"{wanted.dtype.name} was asked for")
-    return _values(content, kind)
+    return feature_values(content, kind)
 
 
-def _array(values: Sequence[Any], dtype: DType) -> np.ndarray:
+def array_of(values: Sequence[Any], dtype: DType) -> np.ndarray:
+    """A vector of these values."""
     out = np.empty(len(values), dtype.numpy)
     out[:] = values
     return out
@@ -136,7 +138,7 @@ def _parse(serialized: np.ndarray, features: tuple[Wanted, ...]) -> Any:
             raise RunError(InvalidArgumentError, f"record {lists.index(None)}: feature "
                            f"{wanted.key!r} is missing", "Pass allow_missing=True.")
         full = [v or [] for v in lists]
-        outputs += [_array([v for row in full for v in row], wanted.dtype),
+        outputs += [array_of([v for row in full for v in row], wanted.dtype),
                     np.array([len(row) for row in full], np.int64)]
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
@@ -168,8 +170,8 @@ def _wanted(key: str, feature: Any) -> list[Wanted]:
         keys = feature.index_key
         indices = list(keys) if isinstance(keys, (list, tuple)) else [keys]
         return [*(Wanted(k, dt.int64) for k in indices),
-                Wanted(feature.value_key, _dtype(key, feature))]
-    dtype = _dtype(key, feature)
+                Wanted(feature.value_key, checked_dtype(key, feature))]
+    dtype = checked_dtype(key, feature)
     if isinstance(feature, FixedLenFeature):
         sizes = as_shape(feature.shape)
         if not sizes.is_fully_defined():
@@ -181,13 +183,14 @@ def _wanted(key: str, feature: Any) -> list[Wanted]:
     return [Wanted(key, dtype)]
 
 
-def _dtype(key: str, feature: Any) -> DType:
+def checked_dtype(key: str, feature: Any) -> DType:
+    """The type of a feature. Raises AttributeValueError for others than Examples hold."""
     if not isinstance(feature, (FixedLenFeature, VarLenFeature, FixedLenSequenceFeature,
                                 SparseFeature)):
         raise failure("ParseExample", None, f"feature {key!r} must be a FixedLenFeature, "
                       f"VarLenFeature, FixedLenSequenceFeature or SparseFeature, got {feature!r}")
     found = dt.as_dtype(feature.dtype)
-    if found not in _FIELDS:
+    if found not in FIELDS:
         raise failure("ParseExample", None, f"feature {key!r}: dtype must be int64, float32 or "
                       f"string, got {found.name}", "Read it as one of these and cast it.")
     return found
@@ -207,7 +210,8 @@ def _row_indices(counts: Any) -> Any:
     return F.where(inside)
 
 
-def _sparse(values: Any, counts: Any) -> SparseTensor:
+def as_sparse(values: Any, counts: Any) -> SparseTensor:
+    """Rows of `counts` values each, one after the other in `values`."""
     longest = F.reduce_max(F.concat([counts, F.zeros([1], dt.int64)], 0))
     shape = F.stack([F.shape(counts, out_type=dt.int64)[0], longest])
     return SparseTensor(_row_indices(counts), values, shape)
@@ -216,7 +220,7 @@ def _sparse(values: Any, counts: Any) -> SparseTensor:
 def _sequence(values: Any, counts: Any, feature: FixedLenSequenceFeature) -> Any:
     sizes = as_shape(feature.shape).known_sizes()
     each = int(np.prod(sizes, dtype=np.int64))
-    sparse = _sparse(values, counts)
+    sparse = as_sparse(values, counts)
     fill = feature.default_value
     if fill is None:
         fill = "" if sparse.dtype.is_string else 0
@@ -272,7 +276,7 @@ def _assembled(feature: Any, outputs: list[Any]) -> Any:
         return _from_pairs(outputs, feature)
     if isinstance(feature, FixedLenSequenceFeature):
         return _sequence(outputs[0], outputs[1], feature)
-    return _sparse(outputs[0], outputs[1])
+    return as_sparse(outputs[0], outputs[1])
 
 
 @op_function

@@ -1,4 +1,8 @@
-"""Composite ops become the ops that they are made of, down to those that have kernels."""
+"""Composite ops become the ops that they are made of, down to those that have kernels.
+
+A sum of very many tensors becomes sums of sums, added in the same order: a kernel reads a few
+dozen.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,9 @@ from graphflow.passes.base import Pass, Rebuilder, rebuilt
 from graphflow.program import Node, Program, Value
 
 
+TERMS = 32  # of a sum that one kernel computes
+
+
 def _expanded(node: Node, rebuilder: Rebuilder) -> tuple[Value, ...] | None:
     """What the op's declaration says that it is made of.
 
@@ -18,6 +25,8 @@ def _expanded(node: Node, rebuilder: Rebuilder) -> tuple[Value, ...] | None:
     the back end names it among what it cannot compile.
     """
     lowering = node.opdef.lowering
+    if node.opdef.name == "AddN" and len(node.inputs) > TERMS and node.inputs[0].dtype.size > 2:
+        return (_sum_of_sums(node.inputs),)  # half types would be rounded once for each part
     if not isinstance(lowering, Composite) or lowering.refuses(node.inputs, node.attrs):
         return None
     try:
@@ -27,6 +36,14 @@ def _expanded(node: Node, rebuilder: Rebuilder) -> tuple[Value, ...] | None:
             return None
         raise
     return tuple(made) if isinstance(made, (tuple, list)) else (made,)
+
+
+def _sum_of_sums(terms: tuple[Value, ...]) -> Value:
+    """((t₀ + … + t₃₁) + t₃₂ + … + t₆₂) + …"""
+    total: Value = F.add_n(list(terms[:TERMS]))
+    for start in range(TERMS, len(terms), TERMS - 1):
+        total = F.add_n([total, *terms[start:start + TERMS - 1]])
+    return total
 
 
 def _run(program: Program) -> Program:

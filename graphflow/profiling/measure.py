@@ -10,7 +10,7 @@ from graphflow.codegen.report import HostRecord, KernelRecord, step_record
 from graphflow.profiling.peaks import Peaks, measured_peaks
 from graphflow.profiling.record import Profile
 from graphflow.profiling.times import SHORTEST, HostTime, KernelTime, TimedEvent
-from graphflow.runtime.recorder import MEETING, Spent
+from graphflow.runtime.recorder import MEETING, Recorder, Spent
 from graphflow.runtime.timed import TimedProgram
 
 WARM_UP = 3
@@ -36,31 +36,41 @@ def measured_profile(
     return profile_of(timed, usual)
 
 
-def profile_of(timed: TimedProgram, usual: Sequence[float] | None = None) -> Profile:
-    """The profile of what has been recorded.
-
-    usual: seconds of runs that were not timed inside; those that were if None.
-    """
+def profile_of(timed: TimedProgram, usual: Sequence[float]) -> Profile:
+    """The profile of what has been recorded. usual: seconds of runs that were not timed inside."""
     recorder = timed.recorder
     peaks = {n: measured_peaks(n) for n in {1, timed.threads}}
-    found: dict[Spent, KernelTime | HostTime | str] = {}
-    for spent in sorted(recorder.steps.values(), key=lambda s: s.number):
-        item = _time_of(spent, peaks)
-        if item is not None:
-            found[spent] = item
-    spans = [1e-9 * (ended - began) for began, ended in recorder.spans]
-    usual = usual or spans
-    origin = recorder.spans[-1][0]
-    events = tuple(
-        TimedEvent(found.get(e.spent) or ("meeting" if e.spent.number == MEETING else "moving"),
-                   1e-9 * (e.began - origin), 1e-9 * (e.ended - e.began))
-        for e in recorder.events)
+    found = step_times(recorder, peaks)
+    began, ended = recorder.spans[-1]
     return Profile(
-        len(spans), timed.threads, statistics.median(usual), min(usual),
+        len(recorder.spans), timed.threads, statistics.median(usual), min(usual),
         tuple(i for i in found.values() if isinstance(i, KernelTime)),
         tuple(i for i in found.values() if isinstance(i, HostTime)),
         _seconds(recorder.meeting)[0], _seconds(recorder.moving)[0],
-        peaks[timed.threads], events, spans[-1])
+        peaks[timed.threads], timed_events(recorder, found), 1e-9 * (ended - began))
+
+
+def step_times(
+    recorder: Recorder, peaks: Mapping[int, Peaks] | None = None
+) -> dict[Spent, KernelTime | HostTime]:
+    """What the steps take, in their order.
+
+    peaks: by the number of threads; without them no shares are found.
+    """
+    steps = sorted(recorder.steps.values(), key=lambda s: s.number)
+    found = {spent: _time_of(spent, peaks) for spent in steps}
+    return {spent: item for spent, item in found.items() if item is not None}
+
+
+def timed_events(
+    recorder: Recorder, found: Mapping[Spent, KernelTime | HostTime]
+) -> tuple[TimedEvent, ...]:
+    """The calls of the newest run."""
+    origin = recorder.spans[-1][0]
+    return tuple(
+        TimedEvent(found.get(e.spent) or ("meeting" if e.spent.number == MEETING else "moving"),
+                   1e-9 * (e.began - origin), 1e-9 * (e.ended - e.began))
+        for e in recorder.events)
 
 
 def _seconds(spent: Spent) -> tuple[float, float]:
@@ -69,7 +79,9 @@ def _seconds(spent: Spent) -> tuple[float, float]:
     return statistics.median(taken), min(taken)
 
 
-def _time_of(spent: Spent, peaks: Mapping[int, Peaks]) -> KernelTime | HostTime | None:
+def _time_of(
+    spent: Spent, peaks: Mapping[int, Peaks] | None
+) -> KernelTime | HostTime | None:
     """The figures of one step; None if no run has come to it."""
     calls = int(statistics.median([n for n, _ in spent.runs]))
     if not any(n for n, _ in spent.runs) or spent.visit is None:
@@ -82,8 +94,10 @@ def _time_of(spent: Spent, peaks: Mapping[int, Peaks]) -> KernelTime | HostTime 
     assert isinstance(record, KernelRecord)
     size = None if record.bytes_read is None or record.bytes_written is None else (
         record.bytes_read + record.bytes_written)
-    least = None if record.flops is None and size is None else peaks[
-        spent.threads].least_seconds(record.flops or 0, size or 0, _is_wide(record))
+    least = None
+    if peaks is not None and (record.flops is not None or size is not None):
+        least = peaks[spent.threads].least_seconds(
+            record.flops or 0, size or 0, _is_wide(record))
     measurable = fastest > calls * SHORTEST > 0
     share = least * calls / fastest if least is not None and measurable else None
     return KernelTime(

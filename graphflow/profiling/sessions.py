@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from graphflow.codegen.timed_dispatch import now
 from graphflow.dims import assuming
 from graphflow.errors import AttributeValueError
-from graphflow.profiling.measure import measured_profile, profile_of
+from graphflow.profiling.measure import measured_profile, step_times, timed_events
 from graphflow.profiling.record import Profile
 from graphflow.profiling.timeline import step_stats_of
 from graphflow.runtime.bind import bind_feeds, feed_types
@@ -25,13 +25,13 @@ class _TimedCall:
     """Fetches and feeds of a session, whose runs are timed.
 
     Attributes:
-      newest: what ran last.
+      newest: the TimedProgram that ran last.
     """
 
     def __init__(self, session: Any, fetches: Any, feed_dict: Any) -> None:
         plan = FetchPlan(session.graph, fetches)
         self._call = PreparedCall(plan, list(bind_feeds(session.graph, feed_dict)))
-        self.newest: TimedProgram | None = None
+        self.newest: Any = None
 
     def run(self, session: Any, feed_dict: Any) -> Any:
         """As `session.run`."""
@@ -41,9 +41,10 @@ class _TimedCall:
             with assuming(assumptions):
                 return TimedProgram(program, session.options)
 
-        feeds = bind_feeds(session.graph, feed_dict)
-        self.newest = self._call.prepare(list(feeds.values()), compiled)[0]  # type: ignore[assignment]  # what `compiled` gives
-        return session._call(self._call, list(feeds.values()), compiled)
+        values = list(bind_feeds(session.graph, feed_dict).values())
+        result = session._call(self._call, values, compiled)
+        self.newest = self._call.prepare(values, compiled)[0]
+        return result
 
 
 def profile_session(session: Any, fetches: Any, feed_dict: Any, runs: int) -> Profile:
@@ -56,7 +57,6 @@ def profile_session(session: Any, fetches: Any, feed_dict: Any, runs: int) -> Pr
     del values
     try:
         call.run(session, feed_dict)
-        assert call.newest is not None
         return measured_profile(call.newest, lambda: session.run(fetches, feed_dict),
                                 lambda: call.run(session, feed_dict), runs)
     finally:
@@ -77,9 +77,9 @@ def traced_run(session: Any, fetches: Any, feed_dict: Any, run_metadata: Any) ->
         if key is not None:
             calls[key] = call
     result = call.run(session, feed_dict)
-    assert call.newest is not None
     recorder = call.newest.recorder
     began = time.time_ns() - now() + recorder.spans[-1][0]
-    run_metadata.step_stats = step_stats_of(profile_of(call.newest), began)
+    run_metadata.step_stats = step_stats_of(
+        timed_events(recorder, step_times(recorder)), began)
     recorder.forget()
     return result

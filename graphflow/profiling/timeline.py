@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from graphflow.errors import AttributeValueError
-from graphflow.profiling.record import Profile
-from graphflow.profiling.times import HostTime, KernelTime
+from graphflow.profiling.times import HostTime, KernelTime, TimedEvent
 from graphflow.runtime.step_stats import DeviceStepStats, NodeExecStats, StepStats
 
 DEVICE = "/job:localhost/replica:0/task:0/device:CPU:0"
 
 
-def step_stats_of(profile: Profile, began: int) -> StepStats:
-    """The newest run of a profile in TensorFlow's messages.
+def step_stats_of(events: Iterable[TimedEvent], began: int) -> StepStats:
+    """The calls of one run in TensorFlow's messages.
 
     began: nanoseconds since 1970 at which that run began.
     """
     stats = []
-    for event in profile.events:
+    for event in events:
         start, end = began + round(1e9 * event.began), round(1e9 * event.seconds)
         name, label, track = _labels(event.of)
         stats.append(NodeExecStats(

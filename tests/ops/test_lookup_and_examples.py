@@ -234,3 +234,26 @@ def test_record_files(tmp_path, kind):
     with tf.python_io.TFRecordWriter(path) as writer, pytest.raises(
             TypeError, match="takes bytes"):
         writer.write("text")
+
+
+def test_a_sequence_example():
+    made = tf.train.SequenceExample()
+    made.context.feature["length"].int64_list.value.append(3)
+    for k in range(3):
+        made.feature_lists.feature_list["x"].feature.add().float_list.value.extend([k, 10.0 * k])
+        made.feature_lists.feature_list["w"].feature.add().bytes_list.value.extend([b"q"] * k)
+    serialized = made.SerializeToString()
+    assert tf.train.SequenceExample.FromString(serialized).SerializeToString() == serialized
+    context, lists = tf.parse_single_sequence_example(
+        serialized, {"length": tf.FixedLenFeature([], tf.int64)},
+        {"x": tf.FixedLenSequenceFeature([2], tf.float32), "w": tf.VarLenFeature(tf.string),
+         "none": tf.FixedLenSequenceFeature([], tf.int64, allow_missing=True)})
+    got = run([context["length"], lists["x"], lists["w"], lists["none"]])
+    assert got[0] == 3 and got[3].shape == (0,)
+    np.testing.assert_array_equal(got[1], [[0, 0], [1, 10], [2, 20]])
+    assert got[2].indices.tolist() == [[1, 0], [2, 0], [2, 1]]
+    assert got[2].dense_shape.tolist() == [3, 2]
+    _, lists = tf.parse_single_sequence_example(
+        serialized, sequence_features={"y": tf.FixedLenSequenceFeature([], tf.int64)})
+    with pytest.raises(tf.errors.InvalidArgumentError, match="feature list 'y' is missing"):
+        run(lists["y"])

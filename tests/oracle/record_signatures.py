@@ -133,6 +133,12 @@ sparse_reduce_sum sparse_reduce_sum_sparse sparse_reorder sparse_reset_shape spa
 sparse_retain sparse_slice sparse_softmax sparse_split sparse_tensor_dense_matmul
 sparse_tensor_to_dense sparse_to_dense sparse_to_indicator sparse_transpose write_file
 """
+SIGNAL = """
+dct fft fft2d fft3d fftshift frame hamming_window hann_window idct ifft ifft2d ifft3d ifftshift
+inverse_stft inverse_stft_window_fn irfft irfft2d irfft3d linear_to_mel_weight_matrix
+mfccs_from_log_mel_spectrograms overlap_and_add rfft rfft2d rfft3d stft
+"""
+SPECTRAL = "dct fft fft2d fft3d idct ifft ifft2d ifft3d irfft irfft2d irfft3d rfft rfft2d rfft3d"
 SPARSE = """
 add concat expand_dims eye fill_empty_rows from_dense mask matmul maximum merge minimum placeholder
 reduce_max reduce_max_sparse reduce_sum reduce_sum_sparse reorder reset_shape reshape retain
@@ -343,7 +349,8 @@ def main() -> None:
     paths = TOP.split() + INITIALIZERS.split() + SPARSE_TOP.split()
     for module, names in (("math", MATH), ("nn", NN), ("random", RANDOM), ("train", TRAIN),
                           ("test", TEST), ("linalg", LINALG), ("strings", STRINGS),
-                          ("sparse", SPARSE), ("image", IMAGE), ("io", IO)):
+                          ("sparse", SPARSE), ("image", IMAGE), ("io", IO),
+                          ("signal", SIGNAL), ("spectral", SPECTRAL)):
         paths += [f"{module}.{name}" for name in names.split()]
     cells = {f"nn.rnn_cell.{cell}": names for cell, names in CELLS.items()}
     for owner, names in (CLASSES | TRAIN_CLASSES | cells).items():

@@ -42,6 +42,7 @@ MODULES = (
     "semantics_rearranging",
     "semantics_sparse",
     "semantics_images",
+    "semantics_signal",
     "semantics_special",
     "semantics_strings",
 )
