@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from benchmarks.frameworks import Framework, select
-from benchmarks.fresh import measure_cold, measure_imports, measure_memory
+from benchmarks.fresh import measure_cold, measure_imports, measure_memory, measure_warm
+from benchmarks.growth import COUNTS, SHAPES, measure_growth
+from benchmarks.installed import measure_installed
 from benchmarks.report import Result, show, versions, write_json
 from benchmarks.rotation import Row
 from benchmarks.stepping import Settings, measure_steps
@@ -28,18 +31,48 @@ def _cold(workload: str) -> Measure:
     return lambda frameworks, settings: measure_cold(workload, frameworks, settings)
 
 
-def _memory(frameworks: Sequence[Framework], settings: Settings) -> list[Row]:
-    return measure_memory("mlp", frameworks, settings)
+def _memory(warm: bool) -> Measure:
+    return lambda frameworks, settings: measure_memory("mlp", frameworks, settings, warm)
 
 
-# name in --workloads → (title, unit, what measures it) for each of its tables
-TABLES: dict[str, list[tuple[str, str, Measure]]] = {
-    **{w.name: [(f"{w.name}: {w.title}", "s", _steps(w.name))] for w in WORKLOADS.values()},
-    "import_time": [("import_time: import in a new process", "s", measure_imports)],
-    "cold": [(f"cold {name}: build, compile, first step; new process, empty caches", "s",
-              _cold(name)) for name in ("mlp", "cnn")],
-    "memory": [("memory: peak resident size of the mlp process", "bytes", _memory)],
-}
+def _warm(frameworks: Sequence[Framework], settings: Settings) -> list[Row]:
+    return measure_warm("mlp", frameworks, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table to make; `rate` as in `Result`."""
+
+    title: str
+    unit: str
+    measure: Measure
+    rate: tuple[float, str] = (0.0, "")
+
+
+def _tables() -> dict[str, list[Table]]:
+    """By the name in --workloads."""
+    tables: dict[str, list[Table]] = {}
+    for w in WORKLOADS.values():
+        tables.setdefault(w.table or w.name, []).append(
+            Table(f"{w.name}: {w.title}", "s", _steps(w.name), (w.amount, w.unit)))
+    return tables | {
+        "import_time": [Table("import_time: import in a new process", "s", measure_imports)],
+        "cold": [Table(f"cold {name}: build, compile, first step; new process, empty caches",
+                       "s", _cold(name)) for name in ("mlp", "cnn")],
+        "warm": [Table("warm mlp: from the start of a process to the first loss, caches filled",
+                       "s", _warm)],
+        "memory": [Table(f"memory: peak resident size of the mlp process, {caches}", "bytes",
+                         _memory(warm))
+                   for caches, warm in (("caches filled", True), ("empty caches", False))],
+        "installed": [Table("installed: size of the package and all that it requires", "bytes",
+                            measure_installed)],
+        "growth": [Table(f"growth {shape} {count}: {count} operations built, differentiated, "
+                         "made ready to run", "s", measure_growth(shape, count))
+                   for shape in SHAPES for count in COUNTS],
+    }
+
+
+TABLES = _tables()
 
 
 def _names(context: click.Context, option: click.Parameter, text: str) -> list[str]:
@@ -54,7 +87,7 @@ def _names(context: click.Context, option: click.Parameter, text: str) -> list[s
 @click.option("--seconds", default=0.5, help="Length of one turn.")
 @click.option("--turns", default=7, type=click.IntRange(1), help="Counted turns per framework.")
 @click.option("--repeats", default=3, type=click.IntRange(1),
-              help="Counted processes per framework (import_time, cold).")
+              help="Counted processes per framework (import_time, cold, warm, growth).")
 @click.option("--load-limit", default=0.05,
               help="Cores that other processes may use in a turn that counts; inf counts all.")
 @click.option("--timeout", default=600.0, help="Seconds to wait for an answer of a worker.")
@@ -85,8 +118,9 @@ def main(
                             Path(folder), progress.print)
         console.print(f"{threads} thread(s) per framework, {turns} turns of {seconds:g} s, "
                       f"others may use {load_limit:g} cores", highlight=False)
-        for title, unit, measure in (t for name in workloads for t in TABLES[name]):
-            result = Result(title, unit, tuple(measure(frameworks, settings)))
+        for table in (t for name in workloads for t in TABLES[name]):
+            rows = tuple(table.measure(frameworks, settings))
+            result = Result(table.title, table.unit, rows, table.rate)
             results.append(result)
             show(console, result)
     console.print(f"Versions: {versions(results)}", highlight=False)

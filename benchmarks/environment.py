@@ -21,16 +21,21 @@ def worker_environment(threads: int, home: Path) -> dict[str, str]:
     """Environment variables for a worker of `threads` threads whose caches live in `home`.
 
     `home` becomes the home directory, so that a compile cache from an earlier run is not found;
-    packages installed for the user stay visible.
+    packages installed for the user stay visible. Byte code, which decides how long imports take,
+    is kept beside `home` for all workers of a run alike.
     """
     environment = {name: value for name, value in os.environ.items()
-                   if name not in ("GRAPHFLOW_CACHE", "GRAPHFLOW_CACHE_DIR")}
+                   if name not in ("GRAPHFLOW_CACHE", "GRAPHFLOW_CACHE_DIR",
+                                   "PYTHONDONTWRITEBYTECODE")}
     environment.update({name: str(threads) for name in _THREAD_COUNTS})
     environment.update(
         PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
         PYTHONUSERBASE=site.getuserbase(),
+        PYTHONPYCACHEPREFIX=str(home.parent / "bytecode"),
         HOME=str(home), XDG_CACHE_HOME=str(home / "cache"),
         NUMBA_CACHE_DIR=str(home / "numba"), TORCHINDUCTOR_CACHE_DIR=str(home / "inductor"),
+        JAX_COMPILATION_CACHE_DIR=str(home / "jax"),
+        JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
         XLA_FLAGS=f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}",
         JAX_PLATFORMS="cpu", CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3",
     )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-TRAINING = frozenset({"linear_regression", "mlp", "cnn"})
-ALL = TRAINING | {"chain_softmax"}
+from benchmarks.workloads import WORKLOADS
+
+TRAINING = frozenset(w.name for w in WORKLOADS.values() if w.trains)
+ALL = frozenset(WORKLOADS)
+SMALL = TRAINING | {"chain_softmax"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +41,19 @@ class Framework:
 
 FRAMEWORKS = (
     Framework("graphflow_cpu", "graphflow", peer=False),
-    Framework("graphflow_cpu:run", "graphflow", peer=False),
-    Framework("graphflow_reference", "graphflow", peer=False),
-    Framework("graphflow_reference:run", "graphflow", peer=False),
+    Framework("graphflow_cpu:run", "graphflow", SMALL, peer=False),
+    Framework("graphflow_cpu:run_many", "graphflow", TRAINING, peer=False),
+    Framework("graphflow_reference", "graphflow", SMALL, peer=False),
+    Framework("graphflow_reference:run", "graphflow", SMALL, peer=False),
     Framework("torch_eager", "torch"),
     Framework("torch_compile", "torch"),
     Framework("torch_compile:functional", "torch", TRAINING),
     Framework("jax_jit", "jax"),
     Framework("tensorflow_v1", "tensorflow"),
-    Framework("tensorflow_v1:run", "tensorflow"),
+    Framework("tensorflow_v1:run", "tensorflow", SMALL),
     Framework("pytensor_fn", "pytensor"),
-    Framework("onnxruntime", "onnxruntime", ALL - TRAINING),  # it runs models only
+    Framework("pytensor_fn:trusted", "pytensor"),
+    Framework("onnxruntime", "onnxruntime", frozenset({"chain_softmax"})),  # it runs models only
 )
 
 

@@ -1,11 +1,13 @@
-"""What a new process costs: importing, the first step with empty caches, memory."""
+"""What a new process costs: importing, the first step with caches empty or filled, memory."""
 
 from __future__ import annotations
 
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.environment import confined, worker_environment
 from benchmarks.frameworks import Framework
@@ -98,7 +100,7 @@ class _Beginner:
             times = self._files.set_up(worker, self.row, settings.threads)
         finally:
             worker.close()
-        return Turn((sum(times.values()),), meter.stop())
+        return Turn((times["build_seconds"] + times["first_step_seconds"],), meter.stop())
 
 
 def measure_cold(
@@ -111,10 +113,50 @@ def measure_cold(
     return [b.row for b in beginners]
 
 
-def measure_memory(
+class _Returner:
+    """Starts a worker with the caches of the one before: from its start to the first loss."""
+
+    def __init__(self, framework: Framework, files: WorkloadFiles, settings: Settings) -> None:
+        self.row = Row(framework.name, framework.peer)
+        self._framework, self._files, self._settings = framework, files, settings
+        self._folder = settings.fresh_folder()
+        self._folder.mkdir()
+
+    def take_turn(self) -> Turn:
+        settings = self._settings
+        settings.say(f"warm {self._files.name}: {self._framework.name}")
+        meter, start = _ChildMeter(), time.perf_counter()  # one clock for all processes
+        worker = WorkerProcess(
+            self._framework, settings.threads, self._folder, settings.timeout)
+        try:
+            times = self._files.set_up(worker, self.row, settings.threads)
+        finally:
+            worker.close()
+        return Turn((times["first_at"] - start,), meter.stop())
+
+
+def measure_warm(
     workload: str, frameworks: Sequence[Framework], settings: Settings
 ) -> list[Row]:
-    """Bytes: the peak resident size of a process that was set up and took one turn."""
+    """Seconds from the start of a process to the first loss; an uncounted one fills the caches."""
+    files = WorkloadFiles(workload, settings.folder)
+    returners = [_Returner(f, files, settings) for f in frameworks if workload in f.workloads]
+    for returner in returners:
+        try:
+            returner.take_turn()
+        except WorkerError as error:
+            returner.row.problem = str(error)
+    rotate(returners, settings.repeats, settings.load_limit, WorkerError, settings.say)
+    return [r.row for r in returners]
+
+
+def measure_memory(
+    workload: str, frameworks: Sequence[Framework], settings: Settings, warm: bool
+) -> list[Row]:
+    """Bytes: the peak resident size of a process that was set up and took one turn.
+
+    A process before it has filled the caches, if `warm`, or else Python's byte code only.
+    """
     files, rows = WorkloadFiles(workload, settings.folder), []
     for framework in frameworks:
         if workload in framework.workloads:
@@ -122,17 +164,19 @@ def measure_memory(
             row = Row(framework.name, framework.peer)
             rows.append(row)
             try:
-                row.values.append(_peak_bytes(framework, files, row, settings))
+                folder = settings.fresh_folder()
+                _peak_bytes(framework, files, row, settings, folder)
+                again = folder if warm else settings.fresh_folder()
+                row.values.append(_peak_bytes(framework, files, row, settings, again))
             except WorkerError as error:
                 row.problem = str(error)
     return rows
 
 
 def _peak_bytes(
-    framework: Framework, files: WorkloadFiles, row: Row, settings: Settings
+    framework: Framework, files: WorkloadFiles, row: Row, settings: Settings, folder: Path
 ) -> float:
-    worker = WorkerProcess(framework, settings.threads, settings.fresh_folder(),
-                           settings.timeout)
+    worker = WorkerProcess(framework, settings.threads, folder, settings.timeout)
     try:
         files.set_up(worker, row, settings.threads)
         worker.ask(do="turn", seconds=settings.seconds)

@@ -19,11 +19,15 @@ NOTES_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One table: what was measured, in "s" or "bytes", and a row per framework."""
+    """One table: what was measured, in "s" or "bytes", and a row per framework.
+
+    rate: what a step goes through, and the unit of that per second, for a column of its own.
+    """
 
     title: str
     unit: str
     rows: tuple[Row, ...]
+    rate: tuple[float, str] = (0.0, "")
 
     def yardstick(self) -> Row | None:
         """The row that the others are compared with: the best peer, else the best of all."""
@@ -46,8 +50,14 @@ def show(console: Console, result: Result) -> None:
     table.add_column("framework", no_wrap=True)
     for heading in ("first", "error", "median", "min", "turn medians", "cores", "turns", ratio):
         table.add_column(heading, justify="right", no_wrap=True)
+    amount, rate_unit = result.rate
+    if amount:
+        table.add_column(rate_unit, justify="right", no_wrap=True)
     for row in sorted(result.rows, key=lambda r: (r.median is None, r.median or 0)):
-        table.add_row(*_cells(row, result.unit, yardstick))
+        cells = _cells(row, result.unit, yardstick)
+        if amount:
+            cells.append(f"{amount / row.median:#.3g}" if row.median else "")
+        table.add_row(*cells)
     console.print(table)
     for row in result.rows:
         if row.problem and row.problem not in ("absent", "not applicable"):
@@ -102,6 +112,8 @@ def write_json(path: Path, results: Sequence[Result], settings: dict[str, Any]) 
             record = asdict(row)
             values = record.pop("values")
             record.update(median=row.median, minimum=min(values, default=None))
+            if result.rate[0] and row.median:
+                record.update(rate=result.rate[0] / row.median, rate_unit=result.rate[1])
             rows.append(record)
         tables.append({"title": result.title, "unit": result.unit, "rows": rows})
     document = _finite({"settings": settings, "results": tables})

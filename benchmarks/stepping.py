@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.expected import first_output, relative_error
+from benchmarks.expected import first_outputs, relative_error
 from benchmarks.frameworks import Framework
 from benchmarks.rotation import Row, Turn, rotate
 from benchmarks.worker_process import WorkerError, WorkerProcess
@@ -54,14 +54,15 @@ class WorkloadFiles:
     def __init__(self, name: str, folder: Path) -> None:
         arrays = WORKLOADS[name].make()
         self.name, self.path = name, folder / f"{name}.npz"
-        self.expected = first_output(name, arrays)
+        self.expected = first_outputs(name, arrays)
         self._first = folder / f"{name}-first.npy"
         np.savez(self.path, allow_pickle=False, **arrays)
 
     def set_up(self, worker: WorkerProcess, row: Row, threads: int) -> dict[str, float]:
         """Builds the workload in the worker and checks its first result, into `row`.
 
-        Returns the seconds that building and the first step took. Raises WorkerError.
+        Returns the seconds that building and the first step took, and the time at the end of that
+        step. Raises WorkerError.
         """
         answer = worker.ask(do="setup", workload=self.name, arrays=str(self.path),
                             first=str(self._first), threads=threads)
@@ -71,7 +72,7 @@ class WorkloadFiles:
         row.error = relative_error(np.load(self._first), self.expected)
         if row.error > FIRST_TOLERANCE:
             row.problem = f"wrong: the first result is off by {row.error:.1e}"
-        return {k: answer[k] for k in ("build_seconds", "first_step_seconds")}
+        return {k: answer[k] for k in ("build_seconds", "first_step_seconds", "first_at")}
 
 
 class _Stepper:

@@ -36,14 +36,14 @@ class AbsentError(WorkerError):
 class WorkerProcess:
     """One framework in one process. Asleep (stopped) except while it is asked something.
 
-    framework: which; threads: how many; folder: a directory to make, for its caches and its log;
+    framework: which; threads: how many; folder: a directory, made if need be, for its caches and log;
     timeout: seconds to wait for an answer. Raises AbsentError, WorkerError.
     """
 
     def __init__(self, framework: Framework, threads: int, folder: Path, timeout: float) -> None:
         self.framework, self._timeout = framework, timeout
         self._log = folder / "stderr.txt"
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with confined(threads), self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", framework.module, framework.variant],

@@ -15,7 +15,6 @@ from graphflow import (
     dtypes,
     errors,
     initializers,
-    io,
     linalg,
     logging,
     manip,
@@ -84,6 +83,7 @@ from graphflow.ops.band_matrices import (
 )
 from graphflow.ops.band_matrices import tensor_diag as diag
 from graphflow.ops.band_matrices import tensor_diag_part as diag_part
+from graphflow.ops.base64_strings import decode_base64, encode_base64
 from graphflow.ops.broadcasting import broadcast_to
 from graphflow.ops.cases import case, switch_case
 from graphflow.ops.casting import (
@@ -551,7 +551,8 @@ from graphflow.viz import viz
 newaxis = None
 
 __all__ = [
-    "AUTO_REUSE", "AggregationMethod", "Assert", "ConfigProto", "DType", "Dimension",
+    "AUTO_REUSE", "AggregationMethod", "Assert", "CompiledObject", "ConfigProto", "DType",
+    "Dimension",
     "FIFOQueue", "FixedLenFeature", "FixedLenSequenceFeature", "FixedLengthRecordReader",
     "GPUOptions", "Graph", "GraphDef", "GraphKeys", "GraphOptions", "GraphflowError",
     "GraphflowWarning",
@@ -580,15 +581,17 @@ __all__ = [
     "broadcast_dynamic_shape", "broadcast_static_shape", "broadcast_to", "case", "cast",
     "ceil", "check_numerics", "cholesky", "cholesky_solve", "clip_by_average_norm",
     "clip_by_global_norm", "clip_by_norm", "clip_by_value", "colocate_with", "compat",
-    "compiler_passes", "complex", "complex128", "complex64", "concat", "cond",
+    "compiler_passes", "complex", "complex128", "compile_object", "complex64", "concat", "cond",
     "confusion_matrix", "conj", "constant", "constant_initializer", "container",
     "control_dependencies", "convert_to_tensor", "convert_to_tensor_or_indexed_slices",
     "convert_to_tensor_or_sparse_tensor", "cos", "cosh", "count_nonzero", "count_up_to",
-    "cross", "cumprod", "cumsum", "custom_gradient", "data", "debugging", "decode_csv",
+    "cross", "cumprod", "cumsum", "custom_gradient", "data", "debugging", "decode_base64",
+    "decode_csv",
     "decode_raw", "depth_to_space", "device", "diag", "diag_part", "digamma",
     "dimension_at_index", "dimension_value", "disable_eager_execution", "disable_v2_behavior",
     "div", "div_no_nan", "divide", "double", "dtypes", "dynamic_partition", "dynamic_stitch",
-    "edit_distance", "einsum", "enable_eager_execution", "ensure_shape", "equal", "erf",
+    "edit_distance", "einsum", "enable_eager_execution", "encode_base64", "ensure_shape",
+    "equal", "erf",
     "erfc", "errors", "executing_eagerly", "exp", "expand_dims", "expm1",
     "export",
     "extract_image_patches", "extract_volume_patches", "eye", "fft", "fft2d", "fft3d", "fill",
@@ -672,6 +675,7 @@ if TYPE_CHECKING:
         data,
         graph_util,
         image,
+        io,
         layers,
         losses,
         metrics,
@@ -692,8 +696,8 @@ if TYPE_CHECKING:
 # Modules that are loaded when they are first used.
 _LAZY = (
     "app", "config", "contrib", "data", "distributions", "estimator", "feature_column", "flags",
-    "gfile", "image", "keras", "layers", "lookup", "losses", "metrics", "nest", "profiling",
-    "python_io", "random", "resource_loader", "signal", "sparse", "spectral", "strings",
+    "gfile", "image", "io", "keras", "layers", "lookup", "losses", "metrics", "nest", "profiling",
+    "python_io", "queue", "random", "resource_loader", "signal", "sparse", "spectral", "strings",
     "summary", "test", "train", "version",
 )
 

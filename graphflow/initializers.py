@@ -20,6 +20,7 @@ from graphflow.ops.initializers import TruncatedNormal as truncated_normal
 from graphflow.ops.initializers import UniformUnitScaling as uniform_unit_scaling
 from graphflow.ops.initializers import VarianceScaling as variance_scaling
 from graphflow.ops.initializers import Zeros as zeros
+from graphflow.ops.lookup_tables import tables_initializer
 from graphflow.ops.orthogonal import Orthogonal as orthogonal
 from graphflow.ops.variable_collections import (
     global_variables_initializer as global_variables,
@@ -30,6 +31,7 @@ from graphflow.ops.variable_collections import variables_initializer as variable
 __all__ = [
     "Initializer", "constant", "global_variables", "glorot_normal", "glorot_uniform",
     "he_normal", "he_uniform", "identity", "lecun_normal", "lecun_uniform", "local_variables",
-    "ones", "orthogonal", "random_normal", "random_uniform", "truncated_normal",
+    "ones", "orthogonal", "random_normal", "random_uniform", "tables_initializer",
+    "truncated_normal",
     "uniform_unit_scaling", "variables", "variance_scaling", "zeros",
 ]

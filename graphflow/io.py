@@ -2,6 +2,7 @@
 
 from graphflow import gfile
 from graphflow.graph_files import write_graph
+from graphflow.ops.base64_strings import decode_base64, encode_base64
 from graphflow.ops.data_queues import (
     FIFOQueue,
     PaddingFIFOQueue,
@@ -43,8 +44,10 @@ __all__ = [
     "FIFOQueue", "FixedLenFeature", "FixedLenSequenceFeature", "PaddingFIFOQueue",
     "PriorityQueue", "QueueBase", "RandomShuffleQueue", "SparseFeature",
     "TFRecordCompressionType", "TFRecordOptions", "TFRecordWriter", "VarLenFeature",
-    "decode_and_crop_jpeg", "decode_bmp", "decode_csv", "decode_gif", "decode_image",
-    "decode_jpeg", "decode_png", "decode_raw", "encode_jpeg", "encode_png", "extract_jpeg_shape",
+    "decode_and_crop_jpeg", "decode_base64", "decode_bmp", "decode_csv", "decode_gif",
+    "decode_image",
+    "decode_jpeg", "decode_png", "decode_raw", "encode_base64", "encode_jpeg", "encode_png",
+    "extract_jpeg_shape",
     "gfile",
     "is_jpeg", "match_filenames_once", "matching_files", "parse_example", "parse_single_example",
     "parse_single_sequence_example", "read_file", "tf_record_iterator", "write_file",

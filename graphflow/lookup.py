@@ -164,8 +164,7 @@ class StaticHashTable(LookupInterface):
     """
 
     def __init__(
-        self, initializer: TableInitializerBase, default_value: Any,
-        shared_name: str | None = None, name: str | None = None,
+        self, initializer: TableInitializerBase, default_value: Any, name: str | None = None
     ) -> None:
         super().__init__(ops.new_table(name or "hash_table", initializer.key_dtype,
                                        initializer.value_dtype, default_value, False))
@@ -180,7 +179,14 @@ class StaticHashTable(LookupInterface):
     init = initializer
 
 
-HashTable = StaticHashTable
+class HashTable(StaticHashTable):
+    """`StaticHashTable` with the arguments of `tf.contrib.lookup`."""
+
+    def __init__(
+        self, initializer: TableInitializerBase, default_value: Any,
+        shared_name: str | None = None, name: str | None = None,
+    ) -> None:
+        super().__init__(initializer, default_value, name)
 
 
 class MutableHashTable(LookupInterface):

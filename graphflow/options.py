@@ -79,7 +79,7 @@ class Options:
 
 
 def cache_folder() -> Path | None:
-    """Where compiled kernels are kept for other processes, or None for nowhere.
+    """Where kernels and programs are kept for other processes, or None for nowhere.
 
     `GRAPHFLOW_CACHE=0` says nowhere, `GRAPHFLOW_CACHE_DIR` names the folder. Otherwise it is
     `graphflow` in the user's folder for caches: `XDG_CACHE_HOME`, or what the system has; nowhere

@@ -368,8 +368,9 @@ class BaseSession:
         if not handle.is_handle:
             raise FeedError(f"load: {variable!r} is not a variable.")
         array = np.array(bind_value(handle, value), order="C")
-        with self._store.writing():
-            self._store.commit([(handle.op.attrs["shared_name"], array)])
+        key = handle.op.attrs["shared_name"]
+        with self._store.writing([key]):
+            self._store.commit([(key, array)])
 
     # ---- life -------------------------------------------------------------------------------
 

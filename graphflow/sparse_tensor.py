@@ -7,6 +7,7 @@ of it is made of those, so that gradients reach `values` like any tensor.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from graphflow.builder import F, convert
@@ -153,6 +154,10 @@ class SparseTensor:
     def with_values(self, values: Any) -> SparseTensor:
         """Other elements at the same places."""
         return SparseTensor(self._indices, values, self._dense_shape)
+
+    def map_dense(self, function: Callable[[Any], Any]) -> SparseTensor:
+        """The same places with `function` of the values: for functions that keep zero."""
+        return self.with_values(function(self._values))
 
     def _beside(self, other: Any) -> Any:
         """`other`, a dense tensor that broadcasts to this one's shape, at the places here."""

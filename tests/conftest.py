@@ -2,7 +2,8 @@
 
 Property tests draw the same examples in every CI run; elsewhere they explore. Compiled kernels
 are kept in a folder of this test run, which its worker processes share: nothing is written to the
-home directory. `GRAPHFLOW_CACHE_DIR` names another folder, which stays. Runs use one thread, as
+home directory. `GRAPHFLOW_CACHE_DIR` names another folder, which stays. Programs are not kept,
+since tests replace parts of the compiler; tests of what is kept say so. Runs use one thread, as
 the cores are taken by other tests.
 """
 
@@ -21,6 +22,7 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 os.environ.setdefault("GRAPHFLOW_THREADS", "1")  # tests of threads say how many
+os.environ.setdefault("GRAPHFLOW_CACHE", "kernels")
 
 if "GRAPHFLOW_CACHE_DIR" not in os.environ:  # workers find what the first process has set
     _folder = os.environ["GRAPHFLOW_CACHE_DIR"] = tempfile.mkdtemp(prefix="graphflow-tests-")

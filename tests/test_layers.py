@@ -35,7 +35,7 @@ LAYERS = [
      "graph_files",
      "graph_util", "saved_model", "summary",
      "contrib", "examples", "distributions", "python_io", "lookup", "feature_column", "config",
-     "device_spec", "nest", "resource_loader", "test_case"],
+     "device_spec", "nest", "queue", "resource_loader", "test_case"],
     ["keras", "viz", "estimator"],
     ["demo"],
     ["cli"],

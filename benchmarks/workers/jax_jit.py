@@ -17,7 +17,7 @@ def build(jax: Any, job: Job) -> Steps:
     batch = [a.astype(np.int32) if a.dtype.kind == "i" else a for a in job.batch]
     if not job.workload.trains:
         compiled = jax.jit(lambda *arrays: function({}, *arrays))
-        return Steps(lambda: np.asarray(compiled(*batch)), lambda: None)
+        return Steps(lambda: jax.tree.map(np.asarray, compiled(*batch)), lambda: None)
     train = jax.jit(_training_step(jax, job, function), donate_argnums=0)
     zeros = {n: np.zeros_like(a) for n, a in job.parameters.items()}
     one = np.float32(1)
@@ -81,10 +81,42 @@ def _function(jax: Any, job: Job) -> Callable[..., Any]:
     def chain_softmax(p: Any, a: Any, b: Any, c: Any) -> Any:
         return nn.softmax(jnp.tanh(a * b + c) * nn.sigmoid(a - c) + jnp.exp(-b * b) / 2)
 
+    def softmax(p: Any, x: Any, g: Any) -> Any:
+        y, pull = jax.vjp(nn.softmax, x)
+        return y, *pull(g)
+
+    def layer_norm(p: Any, x: Any, g: Any, gamma: Any, beta: Any) -> Any:
+        def forward(x: Any, gamma: Any, beta: Any) -> Any:
+            return nn.standardize(x, epsilon=w.LAYER_NORM_EPSILON) * gamma + beta
+
+        y, pull = jax.vjp(forward, x, gamma, beta)
+        return y, *pull(g)
+
+    def cross_entropy_of_logits(p: Any, x: Any, labels: Any) -> Any:
+        def loss(x: Any) -> Any:
+            rows = jnp.arange(len(labels))
+            return -jnp.mean(nn.log_softmax(x)[rows, labels])
+
+        return jax.value_and_grad(loss)(x)
+
     functions: dict[str, Callable[..., Any]] = {
         "linear_regression": linear_regression, "mlp": mlp, "cnn": cnn,
-        "chain_softmax": chain_softmax}
-    return functions[job.workload.name]
+        "chain_softmax": chain_softmax, "softmax": softmax, "layer_norm": layer_norm,
+        "cross_entropy": cross_entropy_of_logits,
+        "copy": lambda p, x: x * 1.5, "transpose": lambda p, x: x.T,
+        "sum_all": lambda p, x: x.sum(), "sum_rows": lambda p, x: x.sum(1),
+        "sum_columns": lambda p, x: x.sum(0)}
+    name = w.math_name(job.workload.name)
+    return _math(jax, name) if name else functions[job.workload.name]
+
+
+def _math(jax: Any, name: str) -> Callable[..., Any]:
+    jnp, nn = jax.numpy, jax.nn
+    made: dict[str, Callable[..., Any]] = {
+        "exp": jnp.exp, "log": jnp.log, "tanh": jnp.tanh, "sigmoid": nn.sigmoid,
+        "erf": jax.lax.erf, "sin": jnp.sin, "pow": jnp.power,
+        "gelu": lambda x: nn.gelu(x, approximate=False)}
+    return lambda p, *arrays: made[name](*arrays)
 
 
 if __name__ == "__main__":

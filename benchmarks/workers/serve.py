@@ -1,7 +1,7 @@
 """The worker's end: requests as JSON lines on stdin, answers on what was stdout.
 
     (start)                                → version, or absent / error
-    setup  workload, arrays, first, threads → build_seconds, first_step_seconds, losses, notes
+    setup  workload, arrays, first, threads → build_seconds, first_step_seconds, first_at (when), losses, notes
     turn   seconds                          → step_ns: the time of each step
     memory                                  → peak_bytes
 
@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.expected import joined
 from benchmarks.workloads import WORKLOADS, Workload
 
 CHECKED_STEPS = 4
@@ -55,12 +56,15 @@ class Steps:
     """A built workload.
 
     step: one step from NumPy arrays to a host value: the loss, or the output array.
+    many, count: steps `count` at a time, where a framework has a call for that.
     reset: puts the parameters and the optimiser's state back to where they began. A turn begins
       with it: a long run over one batch would end in vanishing gradients, and time subnormals.
     """
 
     step: Callable[[], Any]
     reset: Callable[[], None]
+    many: Callable[[], Any] | None = None
+    count: int = 1
 
 
 Build = Callable[[Any, Job], Steps]
@@ -111,18 +115,19 @@ class _Worker:
             start = time.perf_counter()
             self._steps = steps = self._build(self._module, job)
             built = time.perf_counter()
-            output = np.asarray(steps.step())
+            output = joined(steps.step())
             done = time.perf_counter()
             np.save(first, output)
             losses = [float(output.ravel()[0])]
-            losses += [float(np.ravel(steps.step())[0]) for _ in range(CHECKED_STEPS - 1)]
+            losses += [float(joined(steps.step()).ravel()[0]) for _ in range(CHECKED_STEPS - 1)]
         return {"build_seconds": built - start, "first_step_seconds": done - built,
-                "losses": losses, "notes": self._own_warnings(given)}
+                "first_at": done, "losses": losses, "notes": self._own_warnings(given)}
 
     def turn(self, seconds: float) -> dict[str, Any]:
         assert self._steps is not None
         self._steps.reset()
-        step, clock = self._steps.step, time.perf_counter_ns
+        step, clock = self._steps.many or self._steps.step, time.perf_counter_ns
+        count = self._steps.count
         step()  # untimed: the caches still hold somebody else's data
         times: list[int] = []
         end = clock() + int(seconds * 1e9)
@@ -131,7 +136,7 @@ class _Worker:
             start = clock()
             step()
             now = clock()
-            times.append(now - start)
+            times.append((now - start) // count)
         return {"step_ns": times}
 
     def memory(self) -> dict[str, Any]:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from benchmarks import workloads as w
 from benchmarks.workers.serve import Job, Steps
+
+MANY = 1000  # steps in a call of run_many
 
 
 def build(tf: Any, session: Any, job: Job) -> Steps:
     """Builds the job's graph in the default graph of `tf` and runs it in `session`.
 
-    The variant "run" calls `session.run` in each step, otherwise a callable made once.
+    The variant "run" calls `session.run` in each step, otherwise a callable made once; "run_many"
+    hands many steps over at a time.
     """
     kinds = {"f": tf.float32, "i": tf.int32}
     feeds = [tf.placeholder(kinds[a.dtype.kind], a.shape) for a in job.batch]
     variables = {name: tf.Variable(a, name=name) for name, a in job.parameters.items()}
-    output = _OUTPUTS[job.workload.name](tf, variables, *feeds)
+    output = output_of(tf, job.workload.name, variables, feeds)
     values = [a.astype("int32") if a.dtype.kind == "i" else a for a in job.batch]
     if not job.workload.trains:
         return Steps(_runner(session, output, feeds, values, job.variant), lambda: None)
@@ -25,7 +31,11 @@ def build(tf: Any, session: Any, job: Job) -> Steps:
     initialize = tf.global_variables_initializer()
     session.run(initialize)
     step = _runner(session, [output, train], feeds, values, job.variant)
-    return Steps(lambda: step()[0], lambda: session.run(initialize))
+    steps = Steps(lambda: step()[0], lambda: session.run(initialize))
+    if job.variant != "run_many":
+        return steps
+    batches = {f: np.stack([v] * MANY) for f, v in zip(feeds, values)}
+    return replace(steps, many=lambda: session.run_many([output, train], batches), count=MANY)
 
 
 def _runner(session: Any, fetches: Any, feeds: list, values: list, variant: str) -> Any:
@@ -40,6 +50,12 @@ def _optimizer(tf: Any, workload: str) -> Any:
     if workload == "linear_regression":
         return tf.train.GradientDescentOptimizer(w.SGD_RATE)
     return tf.train.AdamOptimizer(w.ADAM_RATE, w.BETA1, w.BETA2, w.EPSILON)
+
+
+def output_of(tf: Any, workload: str, variables: dict[str, Any], feeds: list) -> Any:
+    """The output tensor of a workload, or a list of outputs."""
+    name = w.math_name(workload)
+    return _MATH[name](tf, *feeds) if name else _OUTPUTS[workload](tf, variables, *feeds)
 
 
 def _linear_regression(tf: Any, v: dict[str, Any], x: Any, y: Any) -> Any:
@@ -74,6 +90,37 @@ def _chain_softmax(tf: Any, v: dict[str, Any], a: Any, b: Any, c: Any) -> Any:
     return tf.nn.softmax(y)
 
 
+def _softmax(tf: Any, v: dict[str, Any], x: Any, g: Any) -> Any:
+    y = tf.nn.softmax(x)
+    return [y, tf.gradients(y, x, g)[0]]
+
+
+def _layer_norm(tf: Any, v: dict[str, Any], x: Any, g: Any, gamma: Any, beta: Any) -> Any:
+    mean, variance = tf.nn.moments(x, [1], keep_dims=True)
+    y = (x - mean) * tf.rsqrt(variance + w.LAYER_NORM_EPSILON) * gamma + beta
+    return [y, *tf.gradients(y, [x, gamma, beta], g)]
+
+
+def _cross_entropy_of_logits(tf: Any, v: dict[str, Any], x: Any, labels: Any) -> Any:
+    loss = _cross_entropy(tf, x, labels)
+    return [loss, tf.gradients(loss, x)[0]]
+
+
+def _gelu(tf: Any, x: Any) -> Any:
+    return 0.5 * x * (1 + tf.erf(x * float(np.sqrt(0.5))))
+
+
+_MATH: dict[str, Callable[..., Any]] = {
+    "exp": lambda tf, x: tf.exp(x), "log": lambda tf, x: tf.log(x),
+    "tanh": lambda tf, x: tf.tanh(x), "sigmoid": lambda tf, x: tf.sigmoid(x),
+    "erf": lambda tf, x: tf.erf(x), "sin": lambda tf, x: tf.sin(x),
+    "pow": lambda tf, x, y: tf.pow(x, y), "gelu": _gelu}
+
 _OUTPUTS: dict[str, Callable[..., Any]] = {
     "linear_regression": _linear_regression, "mlp": _mlp, "cnn": _cnn,
-    "chain_softmax": _chain_softmax}
+    "chain_softmax": _chain_softmax, "softmax": _softmax, "layer_norm": _layer_norm,
+    "cross_entropy": _cross_entropy_of_logits,
+    "copy": lambda tf, v, x: x * 1.5, "transpose": lambda tf, v, x: tf.transpose(x),
+    "sum_all": lambda tf, v, x: tf.reduce_sum(x),
+    "sum_rows": lambda tf, v, x: tf.reduce_sum(x, 1),
+    "sum_columns": lambda tf, v, x: tf.reduce_sum(x, 0)}

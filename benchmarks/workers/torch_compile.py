@@ -19,7 +19,7 @@ def build(torch: Any, job: Job) -> Steps:
     function = torch_program.function(torch, job)
     if not job.workload.trains:
         compiled = torch.compile(function, fullgraph=True)
-        return Steps(lambda: compiled(initial, *batch()).numpy(), lambda: None)
+        return Steps(lambda: torch_program.to_numpy(compiled(initial, *batch())), lambda: None)
     if job.variant == "functional":
         return _functional(torch, job, function, initial, batch)
     parameters = {n: t.clone().requires_grad_() for n, t in initial.items()}

@@ -13,8 +13,8 @@ def build(torch: Any, job: Job) -> Steps:
     initial, batch = torch_program.start(torch, job)
     function = torch_program.function(torch, job)
     if not job.workload.trains:
-        plain = torch.inference_mode()(function)
-        return Steps(lambda: plain(initial, *batch()).numpy(), lambda: None)
+        plain = torch.no_grad()(function)
+        return Steps(lambda: torch_program.to_numpy(plain(initial, *batch())), lambda: None)
     parameters = {n: t.clone().requires_grad_() for n, t in initial.items()}
     optimizer = torch_program.optimizer(torch, job, parameters, fused=True)
 

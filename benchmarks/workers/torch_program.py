@@ -54,10 +54,44 @@ def function(torch: Any, job: Job) -> Callable[..., Any]:
         y = torch.tanh(a * b + c) * torch.sigmoid(a - c) + torch.exp(-b * b) / 2
         return torch.softmax(y, dim=1)
 
+    def softmax(p: Parameters, x: Any, g: Any) -> Any:
+        y, pull = torch.func.vjp(lambda x: torch.softmax(x, 1), x)
+        return y, *pull(g)
+
+    def layer_norm(p: Parameters, x: Any, g: Any, gamma: Any, beta: Any) -> Any:
+        y, pull = torch.func.vjp(
+            lambda x, gamma, beta: f.layer_norm(
+                x, gamma.shape, gamma, beta, w.LAYER_NORM_EPSILON), x, gamma, beta)
+        return y, *pull(g)
+
+    def cross_entropy(p: Parameters, x: Any, labels: Any) -> Any:
+        slope, loss = torch.func.grad_and_value(lambda x: f.cross_entropy(x, labels))(x)
+        return loss, slope
+
     functions: dict[str, Callable[..., Any]] = {
         "linear_regression": linear_regression, "mlp": mlp, "cnn": cnn,
-        "chain_softmax": chain_softmax}
-    return functions[job.workload.name]
+        "chain_softmax": chain_softmax, "softmax": softmax, "layer_norm": layer_norm,
+        "cross_entropy": cross_entropy,
+        "copy": lambda p, x: x * 1.5, "transpose": lambda p, x: x.t().contiguous(),
+        "sum_all": lambda p, x: x.sum(), "sum_rows": lambda p, x: x.sum(1),
+        "sum_columns": lambda p, x: x.sum(0)}
+    name = w.math_name(job.workload.name)
+    return _math(torch, name) if name else functions[job.workload.name]
+
+
+def _math(torch: Any, name: str) -> Callable[..., Any]:
+    made: dict[str, Callable[..., Any]] = {
+        "exp": torch.exp, "log": torch.log, "tanh": torch.tanh, "sigmoid": torch.sigmoid,
+        "erf": torch.erf, "sin": torch.sin, "pow": torch.pow,
+        "gelu": torch.nn.functional.gelu}
+    return lambda p, *arrays: made[name](*arrays)
+
+
+def to_numpy(output: Any) -> Any:
+    """A tensor as an array, or a tuple of such, without copies."""
+    if isinstance(output, tuple):
+        return tuple(o.numpy() for o in output)
+    return output.numpy()
 
 
 def optimizer(torch: Any, job: Job, parameters: Parameters, **settings: Any) -> Any:

@@ -1,15 +1,15 @@
-"""`graphflow cache`: the kernels on disk. Safe while other processes use them."""
+"""`graphflow cache`: kernels and programs on disk. Safe while other processes use them."""
 
 from __future__ import annotations
 
 import click
 
-from graphflow.cli.commands import json_option, print_json
+from graphflow.cli.commands import counted, json_option, print_json
 
 
-@click.group(short_help="The kernels that are kept on disk.")
+@click.group(short_help="The kernels and programs that are kept on disk.")
 def cache() -> None:
-    """The kernels that are kept on disk, so that a new process need not compile them.
+    """Kernels and optimised programs on disk, so that a new process need not make them again.
 
     \b
     Examples:
@@ -17,7 +17,8 @@ def cache() -> None:
       graphflow cache clear
       du -sh "$(graphflow cache path)"
 
-    GRAPHFLOW_CACHE_DIR names the folder, GRAPHFLOW_CACHE=0 turns the cache off.
+    GRAPHFLOW_CACHE_DIR names the folder, GRAPHFLOW_CACHE=0 turns the cache off, and
+    GRAPHFLOW_CACHE=kernels keeps no programs.
     """
 
 
@@ -30,12 +31,13 @@ def info(as_json: bool) -> None:
     state = cache_state()
     if as_json:
         print_json({"folder": None if state.folder is None else str(state.folder),
-                    "kernels": state.kernels, "bytes": state.bytes, "limit": LIMIT,
-                    "complaint": state.complaint})
+                    "kernels": state.kernels, "programs": state.programs, "bytes": state.bytes,
+                    "limit": LIMIT, "complaint": state.complaint})
         return
     if state.folder is not None:
-        click.echo(f"{state.folder}: {state.kernels} kernels, {state.bytes / 2**20:.1f} MiB of "
-                   f"at most {LIMIT // 2**20} MiB.")
+        number, programs = counted(state.kernels, "kernel"), counted(state.programs, "program")
+        click.echo(f"{state.folder}: {number}, {programs}, {state.bytes / 2**20:.1f} MiB "
+                   f"of at most {LIMIT // 2**20} MiB.")
     if state.complaint is not None:
         click.echo(f"The cache is not used: {state.complaint}.")
 
@@ -59,11 +61,11 @@ def path(as_json: bool) -> None:
 @cache.command()
 @json_option
 def clear(as_json: bool) -> None:
-    """Remove all kernels from disk. Programs that are running are not disturbed."""
+    """Remove kernels and programs from disk. Those that are running are not disturbed."""
     from graphflow.codegen.cache_folder import clear_cache
 
     removed = clear_cache()
     if as_json:
         print_json({"removed": removed})
     else:
-        click.echo(f"Removed {removed} kernels.")
+        click.echo(f"Removed {counted(removed, 'kernel')}.")

@@ -19,6 +19,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from graphflow.cli.commands import counted
+
 State = Literal["ok", "note", "wrong"]
 
 
@@ -137,8 +139,8 @@ def _cache() -> Iterator[Finding]:
                       "another folder.")
         return
     yield Finding("cache", "folder", str(state.folder))
-    yield Finding("cache", "size", f"{state.kernels} kernels, {state.bytes / 2**20:.1f} MiB of at "
-                  f"most {LIMIT // 2**20} MiB")
+    yield Finding("cache", "size", f"{counted(state.kernels, 'kernel')}, "
+                  f"{state.bytes / 2**20:.1f} MiB of at most {LIMIT // 2**20} MiB")
     yield _round_trip()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -27,6 +28,9 @@ class Commands(click.Group):
     """
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # `µs` on a terminal that has ASCII alone
+                stream.reconfigure(errors="replace")
         try:
             return super().invoke(ctx)
         except GraphflowError as error:
@@ -56,6 +60,11 @@ def console() -> Console:
 def print_json(data: Any) -> None:
     """One JSON document on standard output."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def counted(number: int, what: str) -> str:
+    """`1 kernel`, `2,000 kernels`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def table(*titles: str, right: tuple[int, ...] = ()) -> Any:

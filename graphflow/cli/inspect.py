@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from graphflow.cli.commands import console, json_option, plain, print_json, table
+from graphflow.cli.commands import console, counted, json_option, plain, print_json, table
 from graphflow.cli.model_file import load_model, made_up, model_argument, value_text
 from graphflow.codegen.memory_text import bytes_text
 from graphflow.errors import GraphflowError
@@ -112,13 +112,15 @@ def _memory(loaded: Any, signature: Any, batch: int) -> dict[str, Any]:
 def _show(found: dict[str, Any], most: int | None) -> None:
     out = console()
     head = table("", "")
+    variables = counted(len(found["variables"]), "variable")
     kind = "training program" if found["training"] else "signatures"
     for title, text in (
         ("file", f"{found['file']}, {bytes_text(found['bytes'])}"),
         ("format", f"{found['format']}, written by graphflow {found['written_by']}; {kind}"),
-        ("parameters", f"{found['parameters']:,} to train in {_count(found, 'variables')}, "
+        ("parameters", f"{found['parameters']:,} to train in {variables}, "
                        f"{bytes_text(found['variable_bytes'])} in all"),
-        ("graph", f"{found['operations']} operations of {len(found['ops'])} kinds"),
+        ("graph", f"{counted(found['operations'], 'operation')} of "
+                  f"{counted(len(found['ops']), 'kind')}"),
     ):
         head.add_row(*plain(title, text))
     out.print(head)
@@ -137,11 +139,6 @@ def _show(found: dict[str, Any], most: int | None) -> None:
     out.print(made)
 
 
-def _count(found: dict[str, Any], what: str) -> str:
-    number = len(found[what])
-    return f"{number} {what if number != 1 else what.removesuffix('s')}"
-
-
 def _show_signature(out: Any, name: str, signature: dict[str, Any]) -> None:
     from rich.text import Text
 
@@ -156,9 +153,11 @@ def _show_signature(out: Any, name: str, signature: dict[str, Any]) -> None:
     if "unknown" in memory:
         made.add_row(*plain("  no plan", "", memory["unknown"]))
     else:
-        host = f", {memory['host_steps']} steps in Python" if memory["host_steps"] else ""
-        made.add_row(*plain("  a run", f"batch {memory['batch']}",
-                            f"{memory['kernels']} kernels{host}, {memory['flops']:,} operations"))
+        parts = [counted(memory["kernels"], "kernel")]
+        parts += [f"{counted(memory['host_steps'], 'step')} in Python"
+                  ] if memory["host_steps"] else []
+        parts.append(counted(memory["flops"], "operation"))
+        made.add_row(*plain("  a run", f"batch {memory['batch']}", ", ".join(parts)))
         made.add_row(*plain("", "memory", f"{bytes_text(memory['all'])}, of which the arena "
                             f"{bytes_text(memory['arena'])}"))
     out.print(made)

@@ -79,8 +79,9 @@ def complete_signature(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The signatures of the file that stands on the command line."""
-    path = ctx.params.get("model")
-    if not path or not os.path.isfile(path):
+    words = [ctx.params.get("model"), *ctx.args]  # an option without its value is not parsed
+    path = next((word for word in words if word and os.path.isfile(word)), None)
+    if path is None:
         return []
     try:
         names: Sequence[str] = sorted(load_model(path).signatures)

@@ -42,7 +42,7 @@ def run(model: str, signature: str | None, given: tuple[str, ...], output: Path 
     Examples:
       graphflow run model.gflow -i x=images.npy
       graphflow run model.gflow -i inputs.npz -o outputs.npz
-      graphflow run iris.gflow -s predict -i flowers.csv --select label -o labels.csv
+      graphflow run iris.gflow -s predict -i x.csv --select label -o labels.csv
     """
     loaded = load_model(model)
     chosen = chosen_signature(loaded, signature)

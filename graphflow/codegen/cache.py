@@ -1,5 +1,8 @@
 """Compiled kernels on disk: objects by the name of their kernel, for one environment.
 
+Programs that were made ready (`codegen/kept`) lie beside them in the same form, with an
+environment of their own.
+
 What an object depends on besides its kernel is the *environment*: graphflow's own code-generating
 sources, the versions of Numba, llvmlite, LLVM and Python, and the processor with its features.
 Each environment has a folder of its own under `kernels/`, each kernel a file:

@@ -17,6 +17,7 @@ from graphflow.options import cache_folder
 from graphflow.storage import remove_leftovers
 
 LIMIT = 256 * 2**20
+ANSWERS = "_answers"  # end the names of what is kept beside programs
 _KERNELS, _PROGRAMS = "kernels", "programs"
 _BLOCK = 4096  # what a small file takes on most disks
 _POSIX = os.name == "posix"
@@ -57,7 +58,7 @@ class CacheState:
       kernels: the number of compiled kernels.
       bytes: how long all files are together.
       complaint: why it is not used, or None.
-      programs: the number of files of optimised programs.
+      programs: the number of optimised programs.
     """
 
     folder: Path | None
@@ -72,16 +73,19 @@ def cache_state() -> CacheState:
     folder = cache_folder()
     if folder is None:
         return CacheState(None, 0, 0, "GRAPHFLOW_CACHE is 0, or there is no home directory")
-    sizes: dict[str, list[int]] = {_KERNELS: [], _PROGRAMS: []}
-    for room, found in sizes.items():
-        for entry in _files(folder, (room,)):
-            with suppress(OSError):
-                found.append(entry.stat().st_size)
+    sizes, programs = [], 0
+    for entry in _files(folder, (_KERNELS,)):
+        with suppress(OSError):
+            sizes.append(entry.stat().st_size)
+    kernels = len(sizes)
+    for entry in _files(folder, (_PROGRAMS,)):
+        with suppress(OSError):
+            sizes.append(entry.stat().st_size)
+            programs += not entry.name.endswith(ANSWERS)
     problem = complaint(folder)
     if problem is None and folder.exists() and not os.access(folder, os.W_OK):
         problem = "it can only be read"
-    return CacheState(folder, len(sizes[_KERNELS]), sum(map(sum, sizes.values())), problem,
-                      len(sizes[_PROGRAMS]))
+    return CacheState(folder, kernels, sum(sizes), problem, programs)
 
 
 def clear_cache() -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 from graphflow.codegen.compile import vector_bytes
 from graphflow.codegen.cost import time_of_a_turn
@@ -277,8 +277,8 @@ def _one_to_one(access: _Access, found: Bounds) -> bool:
     steps: list[tuple[int, int]] = []
     for loop in access.path:
         extent = _enter(loop, found)
-        step = slope(access.offset, loop.number)
-        if not _uses(access.offset, loop.number):
+        uses, step = _step(access.offset, loop.number)
+        if not uses:
             continue
         bounds = learn_bounds(step, found) if step is not None else None
         if bounds is None or bounds[0] != bounds[1]:
@@ -330,5 +330,8 @@ def _asked(condition: Expr | None) -> dict[Expr, Expr]:
     return {p.args[0]: p.args[1] for p in parts if p.op == "lt" and p.args[0] in least}
 
 
-def _uses(expr: Expr, number: int) -> bool:
-    return any(n.op == "index" and n.attr == number for n in walk(expr))
+@lru_cache(4096)
+def _step(offset: Expr, number: int) -> tuple[bool, Expr | None]:
+    """Whether an offset uses the index of a loop, and how far it moves with it."""
+    uses = any(n.op == "index" and n.attr == number for n in walk(offset))
+    return uses, slope(offset, number)

@@ -33,18 +33,17 @@ WORDS = {
     "last": LINE + 2,   # the turn of the last meeting of a run, -1 before there was one
     "go": 2 * LINE,     # changes when a run begins
     "idle": 2 * LINE + 1,      # how many sleep until it does, and the patience before that
-    "idle_patience": 2 * LINE + 2,
+    "idle_patience": 2 * LINE + 2,  # and behind it a count of waits
     "count": 3 * LINE,         # members that have come to the meeting
     "turn": 4 * LINE,          # changes when all have come
     "asleep": 4 * LINE + 1,    # how many sleep until it does, and the patience before that
-    "patience": 4 * LINE + 2,
+    "patience": 4 * LINE + 2,  # and behind it a count of waits
 }
-YIELDED = 127  # looks between two times that others are let in, a power of two less one
+TRIALS = 31  # waits between two that have all patience, a power of two less one
 RECORD_WORDS = 5 * LINE
 
 _FUTEX_WAIT, _FUTEX_WAKE = 128, 129  # of one process
 _FUTEX = {"x86_64": 202, "aarch64": 98} if sys.platform == "linux" else {}
-_YIELD = {"x86_64": 24, "aarch64": 124} if sys.platform == "linux" else {}
 _PAUSES: dict[str, tuple[str, list[Any]]] = {
     **dict.fromkeys(("x86_64", "AMD64"), ("llvm.x86.sse2.pause", [])),
     **dict.fromkeys(("aarch64", "arm64"), ("llvm.aarch64.hint", [ir.Constant(I32, 1)])),
@@ -72,16 +71,24 @@ class Meeting:
     def _wait(self, b: ir.IRBuilder) -> None:
         """wait(record, word, old): until the word is not what it was.
 
-        Behind the word lie the number of those that sleep, and the patience of those that do not
-        yet. Looking that was in vain halves it: it seems that there are not enough processors.
+        Behind the word lie the number of those that sleep, the patience of those that do not yet,
+        and how many have waited. Looking in vain halves the patience, as it seems that there are
+        not enough processors: then a thread that sleeps is better off than one that looks or
+        yields. One wait of some has all patience; what is seen in time is what the next ones
+        have patience for, twice over.
         """
         function = self.wait
         record, word, old = function.args
-        sleepers, kept = (b.gep(word, [ir.Constant(I64, k)]) for k in (1, 2))
+        sleepers, kept, counter = (b.gep(word, [ir.Constant(I64, k)]) for k in (1, 2, 3))
         head, again, sleep, doze, changed, seen, done = (
             function.append_basic_block(name)
             for name in ("head", "again", "sleep", "doze", "changed", "seen", "done"))
-        patience = b.load(kept)
+        most = b.load(word_of(b, record, "most"))
+        waits = b.add(b.load(counter), ir.Constant(I64, 1))
+        b.store(waits, counter)
+        trial = b.icmp_unsigned("==", b.and_(waits, ir.Constant(I64, TRIALS)), ir.Constant(I64, 0))
+        usual = b.load(kept)
+        patience = b.select(trial, most, usual)
         entry = b.block
         b.branch(head)
         b.position_at_end(head)
@@ -89,18 +96,17 @@ class Meeting:
         looks.add_incoming(ir.Constant(I64, 0), entry)
         b.cbranch(b.icmp_unsigned("==", load(b, word, I32), old), again, seen)
         b.position_at_end(seen)
-        more = b.add(patience, b.udiv(patience, ir.Constant(I64, 8)))
-        most = b.load(word_of(b, record, "most"))
+        needed = b.add(b.mul(looks, ir.Constant(I64, 2)), ir.Constant(I64, 64))
+        more = b.select(b.icmp_signed(">", needed, usual), needed, usual)
         b.store(b.select(b.icmp_signed("<", more, most), more, most), kept)
         b.branch(done)
         b.position_at_end(again)
         _pause(b)
-        self._yield(b, record, looks)
         more = b.add(looks, ir.Constant(I64, 1))
-        looks.add_incoming(more, b.block)
+        looks.add_incoming(more, again)
         b.cbranch(b.icmp_signed("<", more, patience), head, sleep)
         b.position_at_end(sleep)
-        less, least = b.udiv(patience, ir.Constant(I64, 2)), b.load(word_of(b, record, "least"))
+        less, least = b.udiv(usual, ir.Constant(I64, 2)), b.load(word_of(b, record, "least"))
         b.store(b.select(b.icmp_signed(">", less, least), less, least), kept)
         b.atomic_rmw("add", sleepers, ir.Constant(I64, 1), "seq_cst")
         b.branch(doze)
@@ -112,18 +118,6 @@ class Meeting:
         b.branch(done)
         b.position_at_end(done)
         b.ret_void()
-
-    def _yield(self, b: ir.IRBuilder, record: Any, looks: Any) -> None:
-        """Now and then lets another thread run here: it may be the one that is waited for."""
-        number = _YIELD.get(platform.machine())
-        if number is None:
-            return
-        due = b.icmp_unsigned("==", b.and_(looks, ir.Constant(I64, YIELDED)),
-                              ir.Constant(I64, YIELDED))
-        with b.if_then(due):
-            kind = ir.FunctionType(I64, [I64], var_arg=True).as_pointer()
-            b.call(b.inttoptr(b.load(word_of(b, record, "sleep")), kind),
-                   [ir.Constant(I64, number)])
 
     def _sleep(self, b: ir.IRBuilder, record: Any, word: Any, old: Any) -> None:
         if _futex(b, record, word, _FUTEX_WAIT, b.zext(old, I64)):

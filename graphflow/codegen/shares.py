@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from graphflow.loop_ir.affine import slope
 from graphflow.loop_ir.expr import Expr, walk
 from graphflow.loop_ir.nest import (
     Begin,
@@ -49,10 +48,7 @@ class Unit:
 
 def units(kernel: Kernel) -> tuple[Unit, ...]:
     """The units of a kernel, in order: one for each outermost loop, if they are not too many."""
-    parts = _parts(kernel.body)
-    if len(parts) > MOST_UNITS:
-        return (Unit(kernel.body, {}),)
-    return tuple(Unit(part, _depths(kernel, part)) for part in parts)
+    return _Analysis(kernel).units()
 
 
 def width_of(kernel: Kernel, body: tuple[Statement, ...], vector_bytes: int) -> int:
@@ -86,87 +82,156 @@ def walk_statements(
             yield statement, (*path, statement) if isinstance(statement, Fold) else path
 
 
-def _parts(body: tuple[Statement, ...]) -> list[tuple[Statement, ...]]:
-    """The statements of each unit: a loop, or what is held together by accumulators."""
-    parts: list[tuple[Statement, ...]] = []
-    joined = False
-    for statement in body:
-        alone = isinstance(statement, Loop) and not _accumulators_from_outside((statement,))
-        if alone or not joined:
-            parts.append((statement,))
-        else:
-            parts[-1] = (*parts[-1], statement)
-        joined = not alone
-    return parts
+class _Analysis:
+    """Looks at one kernel, at each of its parts once."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self._free: dict[int, frozenset[int]] = {}  # id of a loop → see `_free_of`
+        self._reading: dict[int, bool] = {}  # id of a statement → whether it reads private memory
+        self._linear: dict[int, dict[Expr, bool | None]] = {}
+
+    def units(self) -> tuple[Unit, ...]:
+        parts = self._parts()
+        if len(parts) > MOST_UNITS:
+            return (Unit(self.kernel.body, {}),)
+        return tuple(Unit(part, self._depths(part)) for part in parts)
+
+    def _parts(self) -> list[tuple[Statement, ...]]:
+        """The statements of each unit: a loop, or what is held together by accumulators."""
+        parts: list[tuple[Statement, ...]] = []
+        joined = False
+        for statement in self.kernel.body:
+            alone = isinstance(statement, Loop) and not self._free_of(statement)
+            if alone or not joined:
+                parts.append((statement,))
+            else:
+                parts[-1] = (*parts[-1], statement)
+            joined = not alone
+        return parts
+
+    def _depths(self, body: tuple[Statement, ...]) -> dict[int, frozenset[int]]:
+        statements = list(walk_statements(body))
+        found: dict[int, frozenset[int]] = {}
+        for depth in range(1, DEPTHS + 1):
+            loops = self._divisible_at(statements, depth)
+            if any(_may_be_long(x) for x in loops):
+                found[depth] = frozenset(x.number for x in loops)
+        return found
+
+    def _divisible_at(
+        self, statements: Sequence[tuple[Statement, Path]], depth: int
+    ) -> Collection[Loop]:
+        """The loops at a depth that hold all stores to shared memory; none if they cannot."""
+        divided: dict[int, Loop] = {}
+        for statement, path in statements:
+            if not isinstance(statement, Store) or self._private(statement.buffer):
+                continue
+            loop = path[depth - 1] if len(path) >= depth else None
+            if not isinstance(loop, Loop) or not self._tells_apart(
+                    statement.offset, loop.number):
+                return ()
+            divided[loop.number] = loop
+        independent = all(map(self._independent, divided.values()))
+        return divided.values() if independent and self._keeps_private(
+            statements, divided.keys()) else ()
+
+    def _private(self, buffer: int) -> bool:
+        return self.kernel.buffers[buffer].private
+
+    def _keeps_private(
+        self, statements: Sequence[tuple[Statement, Path]], divided: Collection[int]
+    ) -> bool:
+        """True if each member has written what it reads of its private memory.
+
+        Either all members write all of it, outside of the divided loops, or one divided loop
+        both writes and reads it. (A value has two parameters: all private memory is looked at
+        as one.)
+        """
+        if not any(p.private for p in self.kernel.buffers):
+            return True
+        stores: set[int | None] = set()
+        loads: set[int | None] = set()
+        for statement, path in statements:
+            around = next((x.number for x in path if x.number in divided), None)
+            if isinstance(statement, Store) and self._private(statement.buffer):
+                stores.add(around)
+            if self._loads_private(statement):
+                loads.add(around)
+        return stores <= {None} or (len(stores) == 1 and loads <= stores)
+
+    def _loads_private(self, statement: Statement) -> bool:
+        key = id(statement)
+        if key not in self._reading:
+            self._reading[key] = any(n.op == "load" and self._private(n.attr)
+                                     for n in walk(*expressions(statement)))
+        return self._reading[key]
+
+    def _independent(self, loop: Loop) -> bool:
+        """True if no accumulator goes through the turns, and the extent is there at first."""
+        plain = all(n.op not in ("index", "load", "accumulator") for n in walk(loop.extent))
+        return plain and not self._free_of(loop)
+
+    def _free_of(self, loop: Loop) -> frozenset[int]:
+        """The accumulators that a loop uses and does not begin."""
+        key = id(loop)
+        if key not in self._free:
+            begun: set[int] = set()
+            free: set[int] = set()
+            for statement in loop.body:
+                if isinstance(statement, Loop):
+                    free |= self._free_of(statement) - begun
+                else:
+                    free |= _used_accumulators(statement) - begun
+                if isinstance(statement, Begin):
+                    begun |= {n for n, _ in statement.accumulators}
+            self._free[key] = frozenset(free)
+        return self._free[key]
+
+    def _tells_apart(self, offset: Expr, number: int) -> bool:
+        """True if turns with different indices may be known to store to different places.
+
+        `Footprints` makes sure of it when the sizes are there.
+        """
+        if self._is_linear(offset, number):
+            return True
+        return any(digit.op == "index" and digit.attr == number for digit, _ in digits(offset))
+
+    def _is_linear(self, expr: Expr, number: int) -> bool:
+        """True if an expression moves with an index, by the same length in each turn."""
+        found = self._linear.setdefault(number, {})
+        for node in walk(expr) if expr not in found else ():
+            if node not in found:
+                found[node] = _moves(node, number, [found[a] for a in node.args])
+        return found[expr] is True
 
 
-def _depths(kernel: Kernel, body: tuple[Statement, ...]) -> dict[int, frozenset[int]]:
-    found: dict[int, frozenset[int]] = {}
-    for depth in range(1, DEPTHS + 1):
-        loops = _divisible_at(kernel, body, depth)
-        if loops is None:
-            continue
-        if any(_may_be_long(x) for x in loops_of(body) if x.number in loops):
-            found[depth] = loops
-    return found
+def _moves(node: Expr, number: int, parts: Sequence[bool | None]) -> bool | None:
+    """Whether a node moves with an index; None if it does so in another way than linearly."""
+    if node.op == "index":
+        return node.attr == number
+    if not any(part is not False for part in parts):
+        return False
+    if None in parts or node.op not in ("add", "sub", "mul"):
+        return None
+    if node.op == "mul" and any(a.op == "const" and a.attr == 0 for a in node.args):
+        return False
+    return None if all(parts) else True  # of two that move, one may undo the other
 
 
 def _may_be_long(loop: Loop) -> bool:
     return not (loop.extent.op == "const" and loop.extent.attr < 2)
 
 
-def _divisible_at(
-    kernel: Kernel, body: tuple[Statement, ...], depth: int
-) -> frozenset[int] | None:
-    """The loops at a depth that hold all stores to shared memory; None if they cannot."""
-    divided: dict[int, Loop] = {}
-    for statement, path in walk_statements(body):
-        if not isinstance(statement, Store) or kernel.buffers[statement.buffer].private:
-            continue
-        loop = path[depth - 1] if len(path) >= depth else None
-        if not isinstance(loop, Loop) or not _tells_apart(statement.offset, loop.number):
-            return None
-        divided[loop.number] = loop
-    if not divided or not all(map(_independent, divided.values())):
-        return None
-    return frozenset(divided) if _keeps_private(kernel, body, divided.keys()) else None
-
-
-def _keeps_private(
-    kernel: Kernel, body: tuple[Statement, ...], divided: Collection[int]
-) -> bool:
-    """True if each member has written what it reads of its private memory.
-
-    Either all members write all of it, outside of the divided loops, or one divided loop both
-    writes and reads it. (A value has two parameters: all private memory is looked at as one.)
-    """
-    stores: set[int | None] = set()
-    loads: set[int | None] = set()
-    for statement, path in walk_statements(body):
-        around = next((x.number for x in path if x.number in divided), None)
-        if isinstance(statement, Store) and kernel.buffers[statement.buffer].private:
-            stores.add(around)
-        if any(n.op == "load" and kernel.buffers[n.attr].private
-               for n in walk(*expressions(statement))):
-            loads.add(around)
-    return stores <= {None} or (len(stores) == 1 and loads <= stores)
-
-
-def _independent(loop: Loop) -> bool:
-    """True if no accumulator goes through the turns, and the extent is there from the start."""
-    plain = all(n.op not in ("index", "load", "accumulator") for n in walk(loop.extent))
-    return plain and not _accumulators_from_outside(loop.body)
-
-
-def _tells_apart(offset: Expr, number: int) -> bool:
-    """True if turns with different indices may be known to store to different places.
-
-    `Footprints` makes sure of it when the sizes are there.
-    """
-    if any(n.op == "load" for n in walk(offset)):
-        return any(digit.op == "index" and digit.attr == number for digit, _ in digits(offset))
-    step = slope(offset, number)
-    return step is not None and not (step.op == "const" and step.attr == 0)
+def _used_accumulators(statement: Statement) -> set[int]:
+    """The accumulators that a statement reads or changes, and does not begin."""
+    used = {n.attr for n in walk(*expressions(statement)) if n.op == "accumulator"}
+    if isinstance(statement, Fold):
+        used |= set(statement.into)
+        used -= set(statement.right)
+    if isinstance(statement, Update):
+        used |= {n for n, _ in statement.accumulators}
+    return used
 
 
 def digits(offset: Expr) -> list[tuple[Expr, Expr | None]]:
@@ -178,30 +243,6 @@ def digits(offset: Expr) -> list[tuple[Expr, Expr | None]]:
         found.append((digit, axis))
     found.append((offset, None))
     return found
-
-
-def _accumulators_from_outside(body: Sequence[Statement]) -> bool:
-    """True if statements use accumulators that they do not begin."""
-    return _outside(body, set())
-
-
-def _outside(body: Sequence[Statement], begun: set[int]) -> bool:
-    for statement in body:
-        if isinstance(statement, Loop):
-            if _outside(statement.body, set(begun)):
-                return True
-            continue
-        own = set(statement.right) if isinstance(statement, Fold) else set()
-        used = {n.attr for n in walk(*expressions(statement)) if n.op == "accumulator"}
-        if isinstance(statement, Fold):
-            used |= set(statement.into)
-        if isinstance(statement, Update):
-            used |= {n for n, _ in statement.accumulators}
-        if not used <= begun | own:
-            return True
-        if isinstance(statement, Begin):
-            begun |= {n for n, _ in statement.accumulators}
-    return False
 
 
 def _touched(body: tuple[Statement, ...]) -> set[int]:

@@ -8,6 +8,7 @@ import sys
 from graphflow import lookup, signal
 from graphflow.compat.tf1 import (
     crf,
+    data,
     framework,
     layers,
     legacy_seq2seq,
@@ -20,16 +21,15 @@ from graphflow.compat.tf1 import (
 )
 
 for _name, _module in {
-        "crf": crf, "framework": framework, "layers": layers, "legacy_seq2seq": legacy_seq2seq,
-        "lookup": lookup, "losses": losses, "opt": opt, "rnn": rnn, "seq2seq": seq2seq,
-        "signal": signal,
+        "crf": crf, "data": data, "framework": framework, "layers": layers,
+        "legacy_seq2seq": legacy_seq2seq, "lookup": lookup, "losses": losses, "opt": opt,
+        "rnn": rnn, "seq2seq": seq2seq, "signal": signal,
         "slim": slim, "slim.losses": losses, "slim.learning": training,
         "training": training}.items():
     sys.modules[f"{__name__}.{_name}"] = _module
 
-__all__ = ["crf", "framework", "layers", "legacy_seq2seq", "lookup", "losses", "opt", "rnn",
-           "seq2seq",
-           "signal", "slim", "training"]
+__all__ = ["crf", "data", "framework", "layers", "legacy_seq2seq", "lookup", "losses", "opt",
+           "rnn", "seq2seq", "signal", "slim", "training"]
 
 
 def __getattr__(name: str) -> object:

@@ -234,15 +234,9 @@ def fresh() -> SymDim:
     return symbol(f"?{next(_serial)}")
 
 
-def count_symbols() -> int:
-    """A number above those of all sizes that `fresh` has given so far."""
+def fresh_number() -> int:
+    """A number that no symbol of `fresh` and `fresh_integer` has: `?` before it is a new name."""
     return next(_serial)
-
-
-def skip_symbols(end: int) -> None:
-    """Makes `fresh` go on after what `count_symbols` has given, perhaps in another process."""
-    while next(_serial) < end:
-        pass
 
 
 def fresh_integer() -> SymDim:

@@ -18,3 +18,10 @@ __all__ = [
     "Estimator", "EstimatorSpec", "EvalSpec", "LinearClassifier", "LinearRegressor", "ModeKeys",
     "RunConfig", "TrainSpec", "export", "inputs", "train_and_evaluate",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Says what to use instead of a name that is not there."""
+    from graphflow.absent import missing
+
+    raise missing(__name__, name)

@@ -17,7 +17,7 @@ from graphflow.export.archive import GRAPH, WEIGHTS, pack_archive, unpack_archiv
 from graphflow.export.graph_reader import GraphReader
 from graphflow.export.graph_writer import GraphWriter, root_operations
 from graphflow.export.limits import LoadLimits
-from graphflow.export.plain import as_kind, field
+from graphflow.export.plain import as_kind, field, number, shown
 from graphflow.export.reader import read_manifest
 from graphflow.export.strict_json import from_json, to_json
 from graphflow.export.weights import pack_arrays, unpack_arrays
@@ -71,7 +71,9 @@ class GraphDef:
         manifest = read_manifest(members, limits)
         plain = as_kind(from_json(members[GRAPH], GRAPH, limits), dict, GRAPH)
         records = field(plain, "operations", list, GRAPH)
-        self.records = [as_kind(r, dict, GRAPH) for r in records]
+        for k, record in enumerate(records):
+            _check_record(record, k)
+        self.records = records
         self.arrays = unpack_arrays(members[WEIGHTS], limits)
         self.versions = manifest["ops"]
         return len(serialized)
@@ -95,6 +97,22 @@ class GraphDef:
         return f"<gf.GraphDef with {len(self.records)} nodes>"
 
 
+def _check_record(record: Any, place: int) -> None:
+    """Raises LoadError unless the record has what `node` and `graph_util` look at."""
+    where = f"{GRAPH}: operation {place}"
+    record = as_kind(record, dict, where)
+    for key in ("name", "op"):
+        field(record, key, str, where)
+    field(record, "device", str, where, "")
+    for pair in field(record, "inputs", list, where, []):
+        if len(as_kind(pair, list, where)) != 2:
+            raise LoadError(f"{where}: a tensor is [operation, output], got {shown(pair)}.")
+        number(pair[0], where, place)
+        number(pair[1], where, 2**31)
+    for control in field(record, "controls", list, where, []):
+        number(control, where, place)
+
+
 def made_of(graph: Graph) -> GraphDef:
     """The operations of `graph`.
 
@@ -114,8 +132,9 @@ def import_graph_def(
 
     input_map: name in graph_def (`"x"` or `"x:0"`) → tensor of the default graph that is used
       instead. return_elements: names in graph_def of operations and tensors that are given back.
-    name: "import" if None; "" adds no scope. `op_dict` and `producer_op_list` are accepted.
-    Variables come as operations, with values and without Variable objects; see
+    name: "import" if None; "" adds no scope. Names that are taken get a number.
+    op_dict, producer_op_list: accepted for TensorFlow's sake.
+    Variables come as operations, without values and Variable objects; see
     `train.import_meta_graph`.
     Raises DTypeError if graph_def is none, LoadError (a ValueError) for what cannot be built or
     names that do not exist.
@@ -125,15 +144,17 @@ def import_graph_def(
     graph = get_default_graph()
     replaced = {_tensor_name(k): _as_tensor(graph, v) for k, v in (input_map or {}).items()}
     prefix = scope_for(graph, "import" if name is None else name)
-    reader = GraphReader(graph, graph_def.arrays, LoadLimits(), prefix=prefix, replaced=replaced)
-    built = {op.name: op for op in reader.operations(graph_def.records, "graph_def: operation")}
+    reader = GraphReader(graph, graph_def.arrays, LoadLimits(), prefix=prefix, replaced=replaced,
+                         rename=True)
+    operations = reader.operations(graph_def.records, "graph_def: operation")
+    built = {r["name"]: op for r, op in zip(graph_def.records, operations)}
     unused = [k for k in replaced if k not in reader.used]
     if unused:
         raise LoadError("import_graph_def: Attempted to map inputs that were not found in "
                         f"graph_def: {unused}.")
     if return_elements is None:
         return None
-    return [_element(e, prefix, built, replaced) for e in return_elements]
+    return [_element(e, built, replaced) for e in return_elements]
 
 
 def scope_for(graph: Graph, name: str) -> str:
@@ -152,13 +173,11 @@ def _as_tensor(graph: Graph, value: Any) -> Any:
     return graph.own(tensor)
 
 
-def _element(
-    name: str, prefix: str, built: Mapping[str, Any], replaced: Mapping[str, Any]
-) -> Any:
+def _element(name: str, built: Mapping[str, Any], replaced: Mapping[str, Any]) -> Any:
     if name in replaced:
         return replaced[name]
     op, colon, output = name.partition(":")
-    found = built.get(f"{prefix}/{op}" if prefix else op)
+    found = built.get(op)
     if found is None or (colon and (
             not output.isdigit() or int(output) >= len(found.outputs))):
         raise GraphError(f"import_graph_def: Requested return_element {name!r} not found in "

@@ -46,15 +46,21 @@ class GraphReader:
       arrays: the large constants, by name.
       ops: the user's own ops, by the names of the file: OpDefs, or functions with an `opdef`.
       prefix: a scope that all names get, or "".
-      replaced: reference in the file → tensor that stands for it instead.
+      replaced: name of a tensor in the file → tensor that stands for it instead.
+      rename: gives operations whose names the graph has already other ones, as TensorFlow does.
+
+    Attributes:
+      used: the names among `replaced` that an operation of the file refers to.
+      keys: key of a variable's or counter's state in the file → its key in the graph.
     """
 
     def __init__(
         self, graph: Graph, arrays: dict[str, np.ndarray], limits: LoadLimits,
         ops: Mapping[str, Any] | None = None, prefix: str = "",
-        replaced: Mapping[str, Tensor] | None = None,
+        replaced: Mapping[str, Tensor] | None = None, rename: bool = False,
     ) -> None:
-        self.graph, self.prefix = graph, prefix
+        self.graph, self.prefix, self.keys = graph, prefix, dict[str, str]()
+        self._rename, self._names = rename, list[str]()
         self._limits, self._ops = limits, dict(ops or {})
         self._replaced = dict(replaced or {})
         self.used: set[str] = set()
@@ -71,6 +77,7 @@ class GraphReader:
         built: list[Operation] = []
         for k, record in enumerate(as_kind(records, list, where)):
             built.append(self._operation(self.graph, record, built, f"{where} {k}", 0, {}))
+            self._names.append(record["name"])
         return built
 
     def _operation(
@@ -103,13 +110,17 @@ class GraphReader:
 
     def _claim(self, attrs: dict[str, Any], depth: int, where: str) -> None:
         """Gives a variable a key of its own: two of one key could differ in type."""
-        if self.prefix:
-            attrs["shared_name"] = f"{self.prefix}/{attrs['shared_name']}"
-        key = attrs["shared_name"]
-        if depth or key in self._state:
+        stated = attrs["shared_name"]
+        key = base = f"{self.prefix}/{stated}" if self.prefix else stated
+        if depth or stated in self.keys or (key in self._state and not self._rename):
             raise LoadError(f"{where}: " + (
                 "a variable is made outside of branches and loops." if depth else
                 f"two variables share the key {shown(key)}."))
+        taken = 0
+        while key in self._state:
+            taken += 1
+            key = f"{base}_{taken}"
+        attrs["shared_name"] = self.keys[stated] = key
         self._state.add(key)
 
     def _add(
@@ -121,6 +132,9 @@ class GraphReader:
         device = field(record, "device", str, where, "")
         site = _site(record, where)
         full = f"{self.prefix}/{name}" if self.prefix and graph is self.graph else name
+        if self._rename and graph is self.graph and full in graph._by_name:
+            with graph.name_scope(None):
+                full = graph.unique_name(full)
         try:
             with graph.name_scope(None), graph.built_for(site), graph.device(device or None), \
                     graph.fresh_scopes(), graph.control_dependencies(controls):
@@ -202,7 +216,7 @@ class GraphReader:
     def _tensor(self, reference: Any, built: list[Operation], where: str) -> Tensor:
         tensor = tensor_at(reference, built, where)
         if self._replaced and tensor.graph is self.graph:
-            name = tensor.name.removeprefix(f"{self.prefix}/") if self.prefix else tensor.name
+            name = f"{self._names[reference[0]]}:{tensor.index}"
             if name in self._replaced:
                 self.used.add(name)
                 return self._replaced[name]

@@ -67,7 +67,7 @@ class LoadedGraph:
         """Sets variables and counters of a session of this graph to the values of the file."""
         if session.graph is not self.graph:
             raise LoadError("restore: the session runs another graph than the one of the file.")
-        with session.store.writing():
+        with session.store.writing(list(self._values)):
             session.store.commit((k, np.array(v, order="C")) for k, v in self._values.items())
 
     def _session(self) -> Session:
@@ -125,7 +125,7 @@ def build_graph(
     start = graph.version
     with graph.as_default():
         built = reader.operations(plain.get("operations"), f"{GRAPH}: operation")
-        values = _values(built, arrays, reader.prefix)
+        values = _values(built, arrays, reader.keys)
         variables = [read_variable(v, built, values, f"{GRAPH}: variable {k}")
                      for k, v in enumerate(field(plain, "variables", list, GRAPH))]
         read_collections(plain.get("collections"), graph, built,
@@ -177,7 +177,7 @@ def _check_version(manifest: dict[str, Any]) -> None:
 
 
 def _values(
-    built: list[Operation], arrays: Mapping[str, np.ndarray], prefix: str
+    built: list[Operation], arrays: Mapping[str, np.ndarray], keys: Mapping[str, str]
 ) -> dict[str, np.ndarray]:
     """State key → value, each checked against the variable that it is for. Raises LoadError."""
     handles: dict[str, Tensor] = {
@@ -187,8 +187,7 @@ def _values(
     for name, array in arrays.items():
         if not name.startswith(_VARIABLES):
             continue
-        key = name.removeprefix(_VARIABLES)
-        handle = handles.get(f"{prefix}/{key}" if prefix else key)
+        handle = handles.get(keys.get(name.removeprefix(_VARIABLES), ""))
         if handle is None:
             raise LoadError(f"{WEIGHTS}: {shown(name)} is for no variable of the graph.")
         if array_dtype(array) is not handle.dtype or not handle.shape.is_compatible_with(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from typing import Any
 
 from graphflow.errors import LoadError
@@ -66,8 +67,7 @@ def _check_extent(data: bytes, where: str, limits: LoadLimits) -> None:
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        seen: set[str] = set()
-        twice = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]  # add() gives None
+        twice = next(k for k, times in Counter(k for k, _ in pairs).items() if times > 1)
         raise ValueError(f"the key {twice[:80]!r} stands there twice")
     return found
 

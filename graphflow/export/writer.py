@@ -139,13 +139,14 @@ def _values(
 ) -> dict[str, np.ndarray]:
     """What the session holds for the variables and counters, all at one moment."""
     handles = [op for op in operations if op.outputs and op.outputs[0].is_handle]
-    store = session.store
-    with store.writing():
-        for op in handles if training else ():
-            if op.type == "RandomCounter":  # from here on, session and file draw the same numbers
-                store.get(op.attrs["shared_name"], "zero" if op.attrs["seeded"] else "random")
-        keys = [op.attrs["shared_name"] for op in handles]
-        values = {key: store.get(key) for key in keys if store.has(key)}
+    initials: dict[str, str | None] = {}
+    for op in handles:
+        drawn = training and op.type == "RandomCounter"
+        # From here on, session and file draw the same numbers.
+        initials[op.attrs["shared_name"]] = None if not drawn else (
+            "zero" if op.attrs["seeded"] else "random")
+    values = {key: value for key, value in session.store.read(initials).items()
+              if value is not None}
     missing = [op.name for op in handles
                if op.type == "Variable" and op.attrs["shared_name"] not in values]
     if missing and not training:

@@ -23,3 +23,10 @@ __all__ = [
     "indicator_column", "input_layer", "linear_model", "make_parse_example_spec",
     "numeric_column", "shared_embedding_columns", "weighted_categorical_column",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Says what to use instead of a name that is not there."""
+    from graphflow.absent import missing
+
+    raise missing(__name__, name)

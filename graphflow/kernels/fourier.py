@@ -2,8 +2,9 @@
 
 Lengths whose prime factors are small are done by the self-sorting (Stockham) algorithm with
 radices 4, 2, 3 and 5, and a plain one for 7, 11 and 13; any other length by Bluestein's, as a
-convolution of a power of two. Everything is computed in float64. Angles are reduced to an eighth of a turn in
-whole numbers before sine and cosine are taken, so that these are right to the last digit.
+convolution of a power of two. Everything is computed in float64. Angles are reduced to an eighth
+of a turn in whole numbers before sine and cosine are taken, so that these are right to the last
+digit.
 Sources: Van Loan, "Computational frameworks for the fast Fourier transform", 1992, 1.7; Bluestein,
 "A linear filtering approach to the computation of the discrete Fourier transform", 1970.
 
@@ -262,11 +263,49 @@ def fft(dtypes: tuple[DType, ...]) -> Kernel:
     return kernel
 
 
+@register_jitable
+def _frequency(source: Any, at: int, k: int, have: int, n: int) -> Any:
+    """Number k of half a transform; without an imaginary part where a real row's has none."""
+    if k >= have:
+        return 0.0, 0.0
+    real, imaginary = source[2 * (at + k)], source[2 * (at + k) + 1]
+    return real, (0.0 if k == 0 or 2 * k == n else imaginary)
+
+
+@register_jitable
+def _unfold(found: Any, out: Any, at: int, h: int, turns: Any) -> None:
+    """Half the transform of 2h real numbers from that of h pairs of them.
+
+    With E and O the transforms of the numbers at even and odd places: found = E + i·O, and the
+    result is E + w·O, w being a turn of 1 / 2h.
+    """
+    for k in range(h + 1):
+        a, b = 2 * (k if k < h else 0), 2 * (h - k if k > 0 else 0)
+        er, ei = 0.5 * (found[a] + found[b]), 0.5 * (found[a + 1] - found[b + 1])
+        dr, di = 0.5 * (found[a] - found[b]), 0.5 * (found[a + 1] + found[b + 1])
+        c, s = turns[2 * k], turns[2 * k + 1]
+        out[at + 2 * k] = er + dr * s + di * c
+        out[at + 2 * k + 1] = ei - dr * c + di * s
+
+
+@register_jitable
+def _fold(source: Any, at: int, have: int, x: Any, h: int, turns: Any) -> None:
+    """The reverse of `_unfold`: x = E + i·O, with parts exchanged for the inverse transform."""
+    for k in range(h):
+        ar, ai = _frequency(source, at, k, have, 2 * h)
+        br, bi = _frequency(source, at, h - k, have, 2 * h)
+        er, ei, dr, di = 0.5 * (ar + br), 0.5 * (ai - bi), 0.5 * (ar - br), 0.5 * (ai + bi)
+        c, s = turns[2 * k], -turns[2 * k + 1]
+        x[2 * k + 1] = er - (dr * s + di * c)
+        x[2 * k] = ei + (dr * c - di * s)
+
+
 def rfft(dtypes: tuple[DType, ...]) -> Kernel:
     """The first n // 2 + 1 numbers of the transforms of real rows.
 
-    Buffers: rows [count, n], their transforms [count, n // 2 + 1]; scratch as for `fft`.
-    Sizes: count, n.
+    Buffers: rows [count, n], their transforms [count, n // 2 + 1]; scratch as for `fft`, and
+    turns [n // 2 + 1]. Sizes: count, n. Rows of even length are n / 2 pairs (Sorensen et al.,
+    "Real-valued fast Fourier transform algorithms", 1987).
     """
     real = real_type(dtypes[0])
 
@@ -275,19 +314,29 @@ def rfft(dtypes: tuple[DType, ...]) -> Kernel:
         source, out = elements(buffers, 0, real), elements(buffers, 1, real)
         x, y = elements(buffers, 2, types.float64), elements(buffers, 3, types.float64)
         w, chirp = elements(buffers, 4, types.float64), elements(buffers, 5, types.float64)
-        filters = elements(buffers, 6, types.float64)
-        half = n // 2 + 1
+        filters, turns = elements(buffers, 6, types.float64), elements(buffers, 7, types.float64)
+        half, even = n // 2 + 1, n % 2 == 0
         if count * n == 0:
             for i in range(2 * count * half):
                 out[i] = 0.0
             return
-        _prepare(x, y, w, chirp, filters, n)
+        size = n // 2 if even else n
+        _prepare(x, y, w, chirp, filters, size)
+        for k in range(half):
+            _turn(turns, k, k, n)
         for row in range(count):
-            for k in range(n):
-                x[2 * k], x[2 * k + 1] = source[row * n + k], 0.0
-            found = y if _transform(x, y, w, chirp, filters, n) else x
-            for i in range(2 * half):
-                out[2 * row * half + i] = found[i]
+            if even:
+                for i in range(n):
+                    x[i] = source[row * n + i]
+            else:
+                for k in range(n):
+                    x[2 * k], x[2 * k + 1] = source[row * n + k], 0.0
+            found = y if _transform(x, y, w, chirp, filters, size) else x
+            if even:
+                _unfold(found, out, 2 * row * half, size, turns)
+            else:
+                for i in range(2 * half):
+                    out[2 * row * half + i] = found[i]
 
     return kernel
 
@@ -295,10 +344,10 @@ def rfft(dtypes: tuple[DType, ...]) -> Kernel:
 def irfft(dtypes: tuple[DType, ...]) -> Kernel:
     """The real rows of length n whose transforms begin with the given rows.
 
-    Buffers: transforms [count, have], anything of length n, rows [count, n]; scratch as for `fft`.
-    Sizes: count, have, n. What is missing of n // 2 + 1 numbers is zeros; imaginary parts that a
-    real row's transform does not have (of the first, and of the middle one if n is even) are
-    ignored.
+    Buffers: transforms [count, have], anything of length n, rows [count, n]; scratch as for `fft`,
+    and turns [n // 2 + 1]. Sizes: count, have, n. What is missing of n // 2 + 1 numbers is zeros;
+    imaginary parts that a real row's transform does not have (of the first, and of the middle one
+    if n is even) are ignored.
     """
     real = real_type(dtypes[0].real_dtype)
 
@@ -307,23 +356,30 @@ def irfft(dtypes: tuple[DType, ...]) -> Kernel:
         source, out = elements(buffers, 0, real), elements(buffers, 2, real)
         x, y = elements(buffers, 3, types.float64), elements(buffers, 4, types.float64)
         w, chirp = elements(buffers, 5, types.float64), elements(buffers, 6, types.float64)
-        filters = elements(buffers, 7, types.float64)
+        filters, turns = elements(buffers, 7, types.float64), elements(buffers, 8, types.float64)
         if count * n == 0:
             return
-        _prepare(x, y, w, chirp, filters, n)
-        scale = 1.0 / n
+        even = n % 2 == 0
+        size = n // 2 if even else n
+        _prepare(x, y, w, chirp, filters, size)
+        for k in range(n // 2 + 1):
+            _turn(turns, k, k, n)
+        scale = 1.0 / size
         for row in range(count):
-            for k in range(n // 2 + 1):  # real parts are the second ones, for the inverse
-                a, b = 0.0, 0.0
-                if k < have:
-                    a, b = source[2 * (row * have + k)], source[2 * (row * have + k) + 1]
-                if k == 0 or 2 * k == n:
-                    b = 0.0
+            if even:
+                _fold(source, row * have, have, x, size, turns)
+            else:
+                for k in range(n // 2 + 1):  # real parts are the second ones, for the inverse
+                    a, b = _frequency(source, row * have, k, have, n)
+                    if k > 0:
+                        x[2 * (n - k) + 1], x[2 * (n - k)] = a, -b
+                    x[2 * k + 1], x[2 * k] = a, b
+            found = y if _transform(x, y, w, chirp, filters, size) else x
+            for k in range(size):
+                if even:
+                    out[row * n + 2 * k] = found[2 * k + 1] * scale
+                    out[row * n + 2 * k + 1] = found[2 * k] * scale
                 else:
-                    x[2 * (n - k) + 1], x[2 * (n - k)] = a, -b
-                x[2 * k + 1], x[2 * k] = a, b
-            found = y if _transform(x, y, w, chirp, filters, n) else x
-            for k in range(n):
-                out[row * n + k] = found[2 * k + 1] * scale
+                    out[row * n + k] = found[2 * k + 1] * scale
 
     return kernel

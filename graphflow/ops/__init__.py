@@ -8,6 +8,7 @@ from graphflow.ops import (
     array_elements,
     attention,
     band_matrices,
+    base64_strings,
     bessel,
     bias,
     bitwise,
@@ -191,7 +192,8 @@ from graphflow.ops import (
 
 __all__ = [
     "activation", "arg_reduction", "arguments", "arithmetic", "array_elements", "attention",
-    "band_matrices", "bessel", "bias", "bitwise", "broadcasting", "candidate_sampling",
+    "band_matrices", "base64_strings", "bessel", "bias", "bitwise", "broadcasting",
+    "candidate_sampling",
     "cases", "casting", "check_types", "check_values", "checks", "clipping", "comparison",
     "complex", "cond_gradient", "conditional", "convolution", "convolution_3d",
     "convolution_by_rank", "convolution_family", "convolution_geometry",

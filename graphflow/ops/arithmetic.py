@@ -59,7 +59,7 @@ multiply = binary(
     doc="x · y, elementwise with broadcasting.")
 
 negative = unary(
-    "Neg", "negative", dt.NUMBERS,
+    "Neg", "negative", dt.NUMBERS, keeps_zero=True,
     body=lambda b, x: -x,
     reference=np.negative,
     grad=lambda F, op, g: [F.negative(g)],
@@ -67,7 +67,7 @@ negative = unary(
     doc="−x, elementwise; integers wrap.")
 
 square = unary(
-    "Square", "square", dt.NUMBERS,
+    "Square", "square", dt.NUMBERS, keeps_zero=True,
     body=lambda b, x: x * x,
     reference=np.square,
     grad=lambda F, op, g: [g * (F.conj(op.inputs[0]) * 2)],
@@ -182,6 +182,8 @@ def abs(x: Any, name: str | None = None) -> Any:
 
     The gradient at 0 is 0.
     """
+    if hasattr(x, "with_values"):  # a SparseTensor
+        return x.map_dense(lambda values: abs(values, name))
     x = convert(x)
     return apply("ComplexAbs" if x.dtype.is_complex else ABS, (x,), name=name or "Abs")
 
@@ -198,7 +200,7 @@ def _sign_grad(F: Any, op: Any, g: Any) -> list[Any]:
 
 
 sign = unary(
-    "Sign", "sign", dt.NUMBERS,
+    "Sign", "sign", dt.NUMBERS, keeps_zero=True,
     body=lambda b, x: b.sign(x),
     reference=widened(np.sign),
     grad=_sign_grad,

@@ -62,16 +62,22 @@ def declare(
 
 
 def _public(
-    opdef: OpDef, public_name: str, parameters: Sequence[str], doc: str
+    opdef: OpDef, public_name: str, parameters: Sequence[str], doc: str, keeps_zero: bool = False
 ) -> Callable[..., Any]:
     """A function of the op's inputs and `name`, with the signature that its users know."""
+    def of_values(x: Any, name: str | None = None) -> Any:
+        if hasattr(x, "with_values"):  # a SparseTensor
+            return x.map_dense(lambda values: apply(opdef, (values,), name=name))
+        return apply(opdef, (x,), name=name)
+
     def of_one(x: Any, name: str | None = None) -> Any:
         return apply(opdef, (x,), name=name)
 
     def of_two(x: Any, y: Any, name: str | None = None) -> Any:
         return apply(opdef, (x, y), name=name)
 
-    function = _with_names(of_one if len(parameters) == 1 else of_two, parameters)
+    one = of_values if keeps_zero else of_one
+    function = _with_names(one if len(parameters) == 1 else of_two, parameters)
     function.__name__ = function.__qualname__ = public_name
     function.__doc__ = doc
     vars(function)["opdef"] = opdef
@@ -105,10 +111,12 @@ def unary(
     out: Callable[[DType], DType] | None = None,
     symbolic: bool | Callable[[Infer], list[Any]] = False,
     parameter: str = "x",
+    keeps_zero: bool = False,
 ) -> Callable[..., Any]:
     """A pointwise op of one input: `public_name(x, name=None)`.
 
     `out` gives the output's element type from the input's (the same by default).
+    keeps_zero: f(0) = 0, so that it takes SparseTensors as well.
     """
     def infer(c: Infer) -> list[TensorType]:
         return [TensorType(out(c.dtype(0)) if out else c.dtype(0), c.shape(0))]
@@ -116,7 +124,7 @@ def unary(
     opdef = declare(
         name, f"{parameter}: T", infer=infer if out else same_as_input, reference=reference,
         grad=grad, lowering=Pointwise(body), symbolic=symbolic, samples=samples, depth=2, T=types)
-    return _public(opdef, public_name, [parameter], doc)
+    return _public(opdef, public_name, [parameter], doc, keeps_zero)
 
 
 def binary(

@@ -42,6 +42,7 @@ def _function(
     name: str, public_name: str, reference: Callable[..., Any],
     grad: Callable[[Any, Any, Any], Any], samples: Callable[[], Sequence[Sample]], doc: str,
     scalar_op: str | None = None, types: tuple[DType, ...] = dt.INEXACT,
+    keeps_zero: bool = False,
 ) -> Callable[..., Any]:
     """A function of one number. `grad(F, x, y)` is f′(x), where y = f(x)."""
     scalar_op = scalar_op or public_name
@@ -51,14 +52,15 @@ def _function(
 
     return unary(
         name, public_name, types, body=lambda b, x: getattr(b, scalar_op)(x),
-        reference=widened(reference), grad=rule, samples=samples, doc=doc)
+        reference=widened(reference), grad=rule, samples=samples, doc=doc,
+        keeps_zero=keeps_zero)
 
 
 # ---- roots and reciprocals ----------------------------------------------------------------------
 
 sqrt = _function(
     "Sqrt", "sqrt", np.sqrt, lambda F, x, y: F.realdiv(0.5, y), _POSITIVE,
-    "√x, elementwise; NaN for negative reals. The gradient at 0 is infinite.")
+    "√x, elementwise; NaN for negative reals. The gradient at 0 is infinite.", keeps_zero=True)
 
 rsqrt = _function(
     "Rsqrt", "rsqrt", lambda x: 1 / np.sqrt(x), lambda F, x, y: F.square(y) * y * -0.5, _POSITIVE,
@@ -134,7 +136,7 @@ cosh = _function("Cosh", "cosh", np.cosh, lambda F, x, y: F.sinh(x), _BOTH_SIGNS
                  "The hyperbolic cosine, elementwise.")
 
 tanh = _function("Tanh", "tanh", np.tanh, lambda F, x, y: 1 - F.square(y), _BOTH_SIGNS,
-                 "The hyperbolic tangent, elementwise.")
+                 "The hyperbolic tangent, elementwise.", keeps_zero=True)
 
 asinh = _function("Asinh", "asinh", np.arcsinh, lambda F, x, y: F.reciprocal(F.cosh(y)),
                   _BOTH_SIGNS, "The inverse hyperbolic sine, elementwise.")

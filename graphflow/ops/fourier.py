@@ -48,6 +48,11 @@ def fourier_scratch(n: Dim) -> tuple:
     return tuple((dt.float64, 2 * count) for count in (work, work, work, chirp, filters))
 
 
+def real_scratch(n: Dim) -> tuple:
+    """That of the kernels for real rows of length n."""
+    return *fourier_scratch(n), (dt.float64, 2 * (n // 2 + 1))
+
+
 def _scalar(F: Any, n: Any, dtype: Any) -> Any:
     """A length as a number of a complex or real type."""
     return F.cast(F.cast(n, dtype.real_dtype), dtype)
@@ -193,7 +198,7 @@ REAL_TRANSFORM = declare(
     "RFFT", "input: R", infer=_real_type, reference=_real_reference,
     grad=_real_gradient,
     lowering=Library("rfft", lambda ctx: (_rows(ctx.in_shapes[0]), ctx.in_shapes[0][-1]),
-                     lambda ctx: fourier_scratch(ctx.in_shapes[0][-1])),
+                     lambda ctx: real_scratch(ctx.in_shapes[0][-1])),
     samples=_real_samples,
     errors=lambda: [ErrorSample((typed(dt.float32),), {}, ShapeError, "rank at least 1"),
                     ErrorSample((typed(dt.complex64, 3),), {}, DTypeError,
@@ -204,7 +209,7 @@ REAL_INVERSE = declare(
     "IRFFT", "input: C, like: R", infer=_inverse_type, reference=_inverse_reference,
     grad=_inverse_gradient,
     lowering=Library("irfft", _half_sizes,
-                     lambda ctx: fourier_scratch(ctx.out_shapes[0][-1])),
+                     lambda ctx: real_scratch(ctx.out_shapes[0][-1])),
     samples=_inverse_samples,
     errors=lambda: [
         ErrorSample((typed(dt.complex64), typed(dt.float32, 1)), {}, ShapeError,

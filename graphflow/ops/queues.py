@@ -178,7 +178,7 @@ def _column(spec: QueueSpec, rows: list[Element], k: int) -> np.ndarray:
         sizes = [0 if n is None else n for n in spec.shapes[k].as_list()]
         return np.zeros((0, *sizes), dtype)
     sizes = np.max([a.shape for a in arrays], axis=0, initial=0).astype(int).tolist()
-    out = np.full((len(arrays), *sizes), b"" if dtype == object else 0, dtype)
+    out = np.full((len(arrays), *sizes), b"" if spec.dtypes[k].is_string else 0, dtype)
     for i, array in enumerate(arrays):
         if array.ndim:
             out[i][tuple(slice(n) for n in array.shape)] = array

@@ -39,7 +39,7 @@ def _erf_slope(F: Any, x: Any) -> Any:
 
 
 erf = unary(
-    "Erf", "erf", dt.FLOATS,
+    "Erf", "erf", dt.FLOATS, keeps_zero=True,
     body=lambda b, x: b.erf(x), reference=widened(semantics.erf),
     grad=lambda F, op, g: [g * _erf_slope(F, op.inputs[0])],
     samples=_both_signs,

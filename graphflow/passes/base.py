@@ -9,7 +9,7 @@ chain of rules. New nodes carry the origin of the node that they replace.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -62,24 +62,26 @@ Rewrite = Callable[[Node, "Rebuilder"], Replacement]
 
 
 def rebuilt(
-    program: Program, rewrite: Rewrite, stage: str, *, required: bool = False
+    program: Program, rewrite: Rewrite, stage: str, *, required: bool = False,
+    only: Container[str] | None = None,
 ) -> Program:
     """`program` with every node offered to `rewrite`; the same object if nothing changed.
 
     stage: names the pass in complaints. required: replacements are taken even where less is known
     of their shapes than of what they replace; otherwise such ones are left out, since facts about
-    sizes are worth more than a simpler node.
+    sizes are worth more than a simpler node. only: the ops that `rewrite` ever replaces, if not
+    all.
     """
-    return _rebuilt(program, rewrite, stage, required, {})
+    return _rebuilt(program, rewrite, stage, required, {}, only)
 
 
 def _rebuilt(
-    program: Program, rewrite: Rewrite, stage: str, required: bool, bodies: dict[Program, Program]
+    program: Program, rewrite: Rewrite, stage: str, required: bool,
+    bodies: dict[Program, Program], only: Container[str] | None,
 ) -> Program:
-    first = Rebuilder(program, rewrite, stage, required, bodies, probing=True).first_change()
-    if first is None:
-        return program
-    return Rebuilder(program, rewrite, stage, required, bodies).rebuild(first)
+    settings = program, rewrite, stage, required, bodies, only
+    first = Rebuilder(*settings, probing=True).first_change()
+    return program if first is None else Rebuilder(*settings).rebuild(first)
 
 
 class Rebuilder(ProgramBuilder):
@@ -91,10 +93,11 @@ class Rebuilder(ProgramBuilder):
 
     def __init__(
         self, program: Program, rewrite: Rewrite, stage: str, required: bool,
-        bodies: dict[Program, Program], probing: bool = False,
+        bodies: dict[Program, Program], only: Container[str] | None = None,
+        probing: bool = False,
     ) -> None:
         super().__init__(stage)
-        self.program = program
+        self.program, self._only = program, only
         self._rewrite, self._required, self._bodies = rewrite, required, bodies
         self._probing = probing
         self._values: dict[Value, Value] = {}
@@ -145,6 +148,8 @@ class Rebuilder(ProgramBuilder):
 
     def _rewritten(self, node: Node) -> tuple[Value | None, ...]:
         """The values that stand for the outputs of a node of this builder."""
+        if self._only is not None and node.opdef.name not in self._only:
+            return node.outputs
         known = self._simplified.get(node)
         if known is None:
             # A rule that comes back to the node it was given leaves it as it is.
@@ -230,7 +235,7 @@ class Rebuilder(ProgramBuilder):
             return value
         if value not in self._bodies:
             self._bodies[value] = _rebuilt(
-                value, self._rewrite, self.stage, self._required, self._bodies)
+                value, self._rewrite, self.stage, self._required, self._bodies, self._only)
         return self._bodies[value]
 
 

@@ -14,7 +14,6 @@ from graphflow.lowering import Composite
 from graphflow.passes.base import Pass, Rebuilder, rebuilt
 from graphflow.program import Node, Program, Value
 
-
 TERMS = 32  # of a sum that one kernel computes
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from graphflow.lowering import View
 from graphflow.opdef import ConstValue
-from graphflow.program import Value
+from graphflow.program import Node, Value
 
 Found = dict[str, Any]
 
@@ -90,6 +90,30 @@ def solutions(pattern: Pattern, value: Value, found: Found) -> Iterator[Found]:
         yield from _inputs(pattern, value, found)
 
 
+def may_fit(pattern: Op, node: Node) -> bool:
+    """False if one look at the node and the ops of its inputs shows that the pattern does not.
+
+    Most patterns are no match most of the time, and `solutions` takes longer to find out.
+    """
+    args, inputs = pattern.args, node.inputs
+    if not args:
+        return True
+    if len(args) != len(inputs):
+        return False
+    if all(map(_may_be, args, inputs)):
+        return True
+    return node.opdef.commutative and _may_be(args[0], inputs[1]) and _may_be(args[1], inputs[0])
+
+
+def _may_be(pattern: Pattern, value: Value) -> bool:
+    if isinstance(pattern, Op):
+        return value.node.opdef.name in pattern.names
+    if isinstance(pattern, Number):
+        opdef = value.node.opdef
+        return opdef.name in _OF_ONE_NUMBER or isinstance(opdef.lowering, View)
+    return True
+
+
 def _fits(pattern: Op, value: Value) -> bool:
     node = value.node
     return (value.index == 0 and node.opdef.name in pattern.names
@@ -124,6 +148,9 @@ def _in_order(
 def constant_of(value: Value) -> np.ndarray | None:
     """The array of a constant; None if `value` is no constant."""
     return value.node.attrs["value"].array if value.node.opdef.name == "Const" else None
+
+
+_OF_ONE_NUMBER = ("Const", "Fill", "ZerosLike", "OnesLike")  # what `uniform` looks at
 
 
 def uniform(value: Value) -> Any:

@@ -17,7 +17,7 @@ from graphflow import dtypes as dt
 from graphflow.dtypes import DType
 from graphflow.opdef import TensorType
 from graphflow.passes.base import Pass, Rebuilder, Replacement, op_names, rebuilt
-from graphflow.passes.patterns import Op, solutions
+from graphflow.passes.patterns import Op, may_fit, solutions
 from graphflow.program import Node, Program
 from graphflow.shapes import TensorShape
 
@@ -72,6 +72,8 @@ class Rule:
 
     def __call__(self, node: Node, rebuilder: Rebuilder) -> Replacement:
         """The replacement of `node`, or None."""
+        if not may_fit(self.pattern, node):
+            return None
         for found in solutions(self.pattern, node.outputs[0], {}):
             found.update(node=node, rebuilder=rebuilder)
             made = self.replace(**{name: found[name] for name in self.parameters})
@@ -117,6 +119,6 @@ class Rules:
         def run(program: Program) -> Program:
             if by_op.keys().isdisjoint(op_names(program)):
                 return program
-            return rebuilt(program, rewrite, f"pass {name!r}")
+            return rebuilt(program, rewrite, f"pass {name!r}", only=by_op)
 
         return Pass(name, phase, run, tuple(self.rules), doc)

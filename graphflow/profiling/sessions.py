@@ -60,7 +60,7 @@ def profile_session(session: Any, fetches: Any, feed_dict: Any, runs: int) -> Pr
         return measured_profile(call.newest, lambda: session.run(fetches, feed_dict),
                                 lambda: call.run(session, feed_dict), runs)
     finally:
-        with store.writing():
+        with store.writing([key for key, _ in before]):
             store.commit(before)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from graphflow.codegen.cache import KernelStore, open_program_store
+from graphflow.codegen.cache_folder import ANSWERS
 from graphflow.codegen.compile import vector_bytes
 from graphflow.codegen.kept.answers import count_answers, pack_answers, take_answers
 from graphflow.codegen.kept.record import Source, read_record, source_of, write_record
@@ -92,7 +93,7 @@ def prepare(program: Program, disabled: Collection[str]) -> Prepared:
 
 
 def _answers_of(name: str) -> str:
-    return name + "_answers"
+    return name + ANSWERS
 
 
 def _read(

@@ -153,6 +153,7 @@ class SpecialisedExecutable:
         inputs = []
         for number, (value, (shape, data)) in enumerate(zip(self._order, facts)):
             kind = TensorType(value.dtype, TensorShape.of(shape))
+            builder.origin = self.program.origins.get(value.node.serial)
             at[value] = builder.leaf("Argument", index=number, type=kind)
             inputs.append(at[value])
             if data is not None:

@@ -21,9 +21,9 @@ from graphflow.codegen.dispatch import STATE, dispatcher
 from graphflow.codegen.meeting import RECORD_WORDS, WORDS
 from graphflow.hardware import available_cores
 
-# How often a member looks at what it waits for, at some 40 ns, before it sleeps, at least and at
+# How often a member looks at what it waits for, at some 25 ns, before it sleeps, at least and at
 # most. With more members than cores, whoever looks keeps others from work.
-PATIENCE, CROWDED_PATIENCE = (1000, 6000), (20, 20)
+PATIENCE, CROWDED_PATIENCE = (20, 2000), (20, 20)
 
 _MEMBER, _STARTED = STATE.index("member"), ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 

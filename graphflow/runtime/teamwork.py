@@ -101,7 +101,7 @@ class Teamwork:
                 row = end
                 continue
             for inner in range(row, end):
-                if inner in targets and inner > row:
+                if joined and inner in targets and inner > row:
                     self._meet(script.before.setdefault(inner, []))
                 if joined:
                     self._row(script, inner)

@@ -15,7 +15,7 @@ import numpy as np
 
 from graphflow.codegen.capabilities import Capabilities
 from graphflow.codegen.compile import missing_features
-from graphflow.codegen.dispatch import CODES, DEPTHS, KEEP, MEET, TEAM
+from graphflow.codegen.dispatch import CODES, COPY, DEPTHS, KEEP, MEET, TEAM
 from graphflow.codegen.memory_report import ValueNames
 from graphflow.codegen.schedule import Scheduler
 from graphflow.codegen.sizes import Numbers
@@ -102,12 +102,16 @@ def timed_executable(
 class PlanLog:
     """The log of one plan.
 
+    Args:
+      rows: what the time of each row of the table is noted as.
+      continued: rows that go on with the call that the row before has begun.
+
     Attributes:
       address: of its words.
     """
 
-    def __init__(self, rows: Sequence[Spent | None]) -> None:
-        self._rows = rows
+    def __init__(self, rows: Sequence[Spent | None], continued: Collection[int]) -> None:
+        self._rows, self._continued = rows, continued
         self._events = np.zeros(ROOM * EVENT_WORDS, np.int64)
         self._totals = np.zeros((len(rows), TOTAL_WORDS), np.int64)
         words = dict(zip(LOG, (*clock_words(), ROOM, 0, self._events.ctypes.data,
@@ -121,7 +125,8 @@ class PlanLog:
         for row in np.flatnonzero(self._totals[:, 0]).tolist():
             spent, (calls, total) = self._rows[row], self._totals[row].tolist()
             if spent is not None:
-                spent.add(calls, max(total - calls * look, calls))
+                spent.add(0 if row in self._continued else calls,
+                          max(total - calls * look, calls))
         place = LOG.index("count")
         kept = min(int(self._words[place]), ROOM)
         for row, began, ended in self._events[:kept * EVENT_WORDS].reshape(-1, 3).tolist():
@@ -157,7 +162,7 @@ class TimedExecutable(NativeExecutable):
         names = ValueNames(self.program, self._listing.names, numbers, self.schedule)
         planner = Outliner(stage, names, self._claims, self._updates, self._threads)
         plan = planner.plan()
-        plan.keep.append(PlanLog(self._rows(planner, self._number_of(stage))))
+        plan.keep.append(PlanLog(*self._rows(planner, self._number_of(stage))))
         return plan
 
     def _number_of(self, stage: Stage) -> int:
@@ -165,12 +170,16 @@ class TimedExecutable(NativeExecutable):
         earlier = self.stages[:next(k for k, s in enumerate(self.stages) if s is stage)]
         return self._first + sum(_count_steps(s.steps) for s in earlier)
 
-    def _rows(self, planner: Outliner, first: int) -> list[Spent | None]:
-        """What the time of each row of the dispatcher's table is noted as."""
+    def _rows(self, planner: Outliner, first: int) -> tuple[list[Spent | None], set[int]]:
+        """What the time of each row of the dispatcher's table is noted as; which go on.
+
+        A kernel that a team divides may be called for one of its loops after the other.
+        """
         assert planner.tables is not None
         starts, table = planner.tables.starts, planner.tables.table
         recorder = self._recorder
         found: list[Spent | None] = [None] * len(table)
+        continued: set[int] = set()
         own = {row: (first + k, visit) for k, (row, visit) in enumerate(planner.visits)
                if not isinstance(visit.step, RegionStep)}
         for row, (start, end) in enumerate(zip(starts, starts[1:])):
@@ -178,14 +187,17 @@ class TimedExecutable(NativeExecutable):
                 code, mode = int(table[word, 0]), int(table[word, 3])
                 if code in (TEAM, MEET):
                     found[word] = recorder.meeting
-                elif code < CODES:
-                    found[word] = recorder.moving if code <= KEEP else None
-                elif row in own:
+                elif code in (COPY, KEEP):
+                    found[word] = recorder.moving
+                elif code >= CODES and row in own:
                     number, visit = own[row]
+                    if any(found[w] is not None and int(table[w, 0]) >= CODES
+                           for w in range(start, word)):
+                        continued.add(word)
                     found[word] = spent = recorder.step(number, visit)
                     if mode & DEPTHS:
                         spent.threads = self._threads
-        return found
+        return found, continued
 
     def _enter(self, plan: Plan) -> int:
         log: PlanLog = plan.keep[-1]

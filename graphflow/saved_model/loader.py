@@ -52,7 +52,7 @@ def load(
 
     tags: must be those it was saved with. import_scope: a scope that all names get.
     Raises NotFoundError if there is no saved graph, LoadError for other tags (a RuntimeError in
-    TensorFlow), a damaged file or names that are taken.
+    TensorFlow) or a damaged file. Names that are taken get a number.
     """
     path = os.path.join(os.fspath(export_dir), SAVED_MODEL_FILENAME)
     if not os.path.isfile(path):
@@ -68,10 +68,10 @@ def load(
         arrays = unpack_arrays(members[WEIGHTS], limits)
         scope = scope_for(sess.graph, import_scope or "")
         built = build_graph(
-            GraphReader(sess.graph, arrays, limits, prefix=scope), plain, arrays)
+            GraphReader(sess.graph, arrays, limits, prefix=scope, rename=True), plain, arrays)
     except LoadError as error:
         raise LoadError(f"{path}: {error}") from error
-    with sess.store.writing():
+    with sess.store.writing(list(built.values)):
         sess.store.commit((k, np.array(v, order="C")) for k, v in built.values.items())
     return _described(built, sess, saved)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -22,8 +23,8 @@ def _summary(
     values_of: Callable[[str, np.ndarray], Iterable[Value]],
 ) -> Any:
     """The operation: on the host, the values of a tensor under the tag that its scope gives."""
-    full = f"{family}/{name}" if family else name
-    with scope(full.replace(" ", "_"), full) as own:
+    full = re.sub(r"[^-/\w.]", "_", f"{family}/{name}" if family else name).lstrip("/")
+    with scope(full, full) as own:
         tag = (own or full).rstrip("/")
         if family:
             tag = f"{family}/{tag}"

@@ -14,7 +14,6 @@ from graphflow.train.basic_session_run_hooks import (
     LoggingTensorHook,
     NanLossDuringTrainingError,
     NanTensorHook,
-    ProfilerHook,
     StopAtStepHook,
 )
 from graphflow.train.batching import (
@@ -41,6 +40,7 @@ from graphflow.train.checkpoint_reader import (
 )
 from graphflow.train.checkpoint_state import (
     CheckpointState,
+    checkpoints_iterator,
     generate_checkpoint_state_proto,
     get_checkpoint_state,
     latest_checkpoint,
@@ -95,6 +95,7 @@ from graphflow.train.monitored_session import (
 from graphflow.train.moving_averages import ExponentialMovingAverage
 from graphflow.train.nadam import LazyAdamOptimizer, NadamOptimizer
 from graphflow.train.optimizer import Optimizer
+from graphflow.train.profiler_hook import ProfilerHook
 from graphflow.train.proximal import ProximalAdagradOptimizer, ProximalGradientDescentOptimizer
 from graphflow.train.queue_runner import QueueRunner, add_queue_runner, start_queue_runners
 from graphflow.train.rmsprop import RMSPropOptimizer
@@ -154,7 +155,7 @@ __all__ = [
     "SessionRunValues", "SingularMonitoredSession", "StepCounterHook", "StopAtStepHook",
     "SummarySaverHook", "Supervisor", "WorkerSessionCreator", "add_queue_runner",
     "assert_global_step", "basic_train_loop", "batch", "batch_join",
-    "checkpoint_exists", "cosine_decay",
+    "checkpoint_exists", "checkpoints_iterator", "cosine_decay",
     "cosine_decay_restarts", "create_global_step", "export_meta_graph",
     "exponential_decay", "import_meta_graph", "init_from_checkpoint", "warm_start", "write_graph",
     "generate_checkpoint_state_proto", "get_checkpoint_mtimes", "get_checkpoint_state",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphflow import logging
-from graphflow.errors import GraphError, UnimplementedError
+from graphflow.errors import GraphError
 from graphflow.train.session_run_hook import (
     SessionRunArgs,
     SessionRunContext,
@@ -196,18 +196,6 @@ class FeedFnHook(SessionRunHook):
     def before_run(self, run_context: SessionRunContext) -> SessionRunArgs | None:
         """Feeds."""
         return SessionRunArgs(fetches=None, feed_dict=self.feed_fn())
-
-
-class ProfilerHook(SessionRunHook):
-    """Raises UnimplementedError: `Session.explain` says what a run is made of."""
-
-    def __init__(
-        self, save_steps: int | None = None, save_secs: float | None = None,
-        output_dir: str = "", show_dataflow: bool = True, show_memory: bool = False,
-    ) -> None:
-        raise UnimplementedError(
-            None, None, "ProfilerHook: traces in Chrome's format are not written. "
-            "print(sess.explain(fetches, feeds)) shows what a run is made of.")
 
 
 def hooks_of(hooks: Any) -> Sequence[SessionRunHook]:

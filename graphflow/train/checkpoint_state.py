@@ -14,7 +14,8 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from graphflow.errors import GraphError, GraphflowError, warn
@@ -200,6 +201,31 @@ def latest_checkpoint(checkpoint_dir: PathLike, latest_filename: str | None = No
           f"{_state_file(checkpoint_dir, latest_filename)} names "
           f"{checkpoint_file(state.model_checkpoint_path)}, which does not exist.")
     return None
+
+
+def checkpoints_iterator(
+    checkpoint_dir: PathLike, min_interval_secs: float = 0, timeout: float | None = None,
+    timeout_fn: Callable[[], bool] | None = None,
+) -> Iterator[str]:
+    """The prefix of each new checkpoint of a directory, as they appear.
+
+    min_interval_secs: at least so long between two. timeout: the seconds to wait for one; then it
+    ends, unless `timeout_fn` is given and does not say so. None waits for ever.
+    """
+    last = None
+    while True:
+        since = time.monotonic()
+        found = latest_checkpoint(checkpoint_dir)
+        while found is None or found == last:
+            if timeout is not None and time.monotonic() - since >= timeout:
+                if timeout_fn is None or timeout_fn():
+                    return
+                since = time.monotonic()
+            time.sleep(min(1.0, timeout / 4 if timeout else 1.0))
+            found = latest_checkpoint(checkpoint_dir)
+        last = found
+        yield found
+        time.sleep(max(0.0, since + min_interval_secs - time.monotonic()))
 
 
 def _warn(warning_id: str, message: str) -> None:

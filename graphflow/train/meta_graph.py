@@ -106,5 +106,5 @@ def add_meta_graph(
 ) -> BuiltGraph:
     """Adds a meta graph to `graph`. Raises LoadError."""
     scope = scope_for(graph, import_scope or "")
-    reader = GraphReader(graph, meta.arrays, LoadLimits(), prefix=scope)
+    reader = GraphReader(graph, meta.arrays, LoadLimits(), prefix=scope, rename=True)
     return build_graph(reader, meta.plain, {})

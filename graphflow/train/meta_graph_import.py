@@ -22,7 +22,8 @@ def import_meta_graph(
     meta_graph_or_file: a MetaGraphDef, or the name of a file that `export_meta_graph` wrote.
     clear_devices: forgets the devices of operations. import_scope: a scope that all names get.
     Gives a Saver of the global variables, None if there are none. Raises NotFoundError if there
-    is no such file, LoadError (a ValueError) for a damaged one or names that are taken.
+    is no such file, LoadError (a ValueError) for a damaged one. Names that are taken get a
+    number.
     """
     meta = meta_graph_or_file
     if isinstance(meta, (str, bytes)) or hasattr(meta, "__fspath__"):

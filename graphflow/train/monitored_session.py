@@ -15,6 +15,7 @@ from graphflow.errors import (
     UnavailableError,
 )
 from graphflow.graph import Graph, get_default_graph
+from graphflow.runtime.config import RunMetadata, RunOptions
 from graphflow.tensor import dereferenced
 from graphflow.train.basic_session_run_hooks import hooks_of
 from graphflow.train.coordinator import Coordinator
@@ -113,24 +114,30 @@ class _Coordinated:
         """True if a hook, a thread or the end of the data asks to stop."""
         return self.stopped or self.coord.should_stop() or self._sess._closed
 
-    def run(self, fetches: Any, feed_dict: Any = None, options: Any = None) -> Any:
-        """`Session.run` with the hooks' requests."""
+    def run(
+        self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None
+    ) -> Any:
+        """`Session.run` with the hooks' requests; it is traced if one of them asks for that."""
         context = SessionRunContext(SessionRunArgs(fetches, feed_dict, options), self._sess)
         asked = [hook.before_run(context) for hook in self._hooks]
         feeds = dict(feed_dict or {})
         for hook, request in zip(self._hooks, asked):
             _add_feeds(feeds, request, hook, feed_dict or {})
+        levels = [getattr(o, "trace_level", 0) for o in (options, *(
+            None if r is None else r.options for r in asked))]
+        traced = RunOptions(trace_level=max(levels))
+        metadata = run_metadata if run_metadata is not None else RunMetadata()
         try:
             values = self._sess.run(
-                [fetches, *(None if r is None else r.fetches for r in asked)], feeds or None)
+                [fetches, *(None if r is None else r.fetches for r in asked)], feeds or None,
+                options=traced, run_metadata=metadata)
         except _PREEMPTION:
             raise
         except Exception as error:
             self.coord.raise_requested_exception()  # what went wrong first, in a thread
             raise error
-        for hook, request, result in zip(self._hooks, asked, values[1:]):
-            hook.after_run(context, SessionRunValues(
-                result, None if request is None else request.options))
+        for hook, result in zip(self._hooks, values[1:]):
+            hook.after_run(context, SessionRunValues(result, traced, metadata))
         self.stopped = self.stopped or context.stop_requested
         return values[0]
 
@@ -212,7 +219,7 @@ class _MonitoredSession:
         while True:
             session = self._open()
             try:
-                return session.run(fetches, feed_dict, options)
+                return session.run(fetches, feed_dict, options, run_metadata)
             except _PREEMPTION as error:
                 if not self._recovers:
                     raise

@@ -21,6 +21,7 @@ import numpy as np
 from graphflow.dtypes import array_dtype
 from graphflow.errors import (
     DTypeError,
+    ExportError,
     FailedPreconditionError,
     GraphError,
     GraphflowError,
@@ -192,8 +193,13 @@ class Saver:
         from graphflow.train.meta_graph import meta_graph_of
 
         if self._meta_graph is None or self._meta_graph[:2] != (graph, graph.version):
-            self._meta_graph = graph, graph.version, meta_graph_of(graph).SerializeToString()
-        write_atomic(path, self._meta_graph[2])
+            try:
+                contents = meta_graph_of(graph).SerializeToString()
+            except ExportError:  # the values are what a checkpoint is for
+                contents = b""
+            self._meta_graph = graph, graph.version, contents
+        if self._meta_graph[2]:
+            write_atomic(path, self._meta_graph[2])
 
     def export_meta_graph(
         self, filename: PathLike | None = None, collection_list: Iterable[str] | None = None,
@@ -214,13 +220,13 @@ class Saver:
 
     def _values(self, sess: BaseSession, variables: Mapping[str, Variable]) -> Tensors:
         """The values of all variables at one moment, and the counters."""
-        store = sess.store
-        with store.writing():
-            values = {name: store.get(v._shared_name) for name, v in variables.items()}
-            if self._keeps_counters:
-                for key in _counter_keys(sess.graph):
-                    if store.has(key):
-                        values[COUNTER_PREFIX + key] = store.get(key)
+        keys = {name: v._shared_name for name, v in variables.items()}
+        if self._keeps_counters:
+            keys |= {COUNTER_PREFIX + key: key for key in _counter_keys(sess.graph)
+                     if sess.store.has(key)}
+        # No lock: a run that waits for a queue holds those of the variables that it writes.
+        found = sess.store.read(dict.fromkeys(keys.values()))
+        values = {name: found[key] for name, key in keys.items()}
         missing = [name for name, value in values.items() if value is None]
         if missing:
             operation = variables[missing[0]].op
@@ -277,7 +283,7 @@ class Saver:
         if self._keeps_counters:
             items += [(key, found[COUNTER_PREFIX + key]) for key in _counter_keys(sess.graph)
                       if COUNTER_PREFIX + key in found]
-        with sess.store.writing():
+        with sess.store.writing([key for key, _ in items]):
             sess.store.commit(items)
 
     def _check(self, path: str, variables: Mapping[str, Variable], found: Tensors) -> None:

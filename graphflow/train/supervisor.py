@@ -189,7 +189,10 @@ class Supervisor:
             self.request_stop(error)
         finally:
             try:
-                self.stop(close_summary_writer=close_summary_writer, session=sess)
+                self._coord.request_stop()
+                if sess is not None:
+                    sess._host_state.close()  # threads that wait in a queue end now
+                self.stop(close_summary_writer=close_summary_writer)
             finally:
                 if sess is not None:
                     sess.close()
@@ -290,12 +293,10 @@ class Supervisor:
 
     def stop(
         self, threads: Any = None, close_summary_writer: bool = True,
-        ignore_live_threads: bool = False, session: BaseSession | None = None,
+        ignore_live_threads: bool = False,
     ) -> None:
         """Stops the threads, saves nothing more; raises what a thread or the block raised."""
         self._coord.request_stop()
-        if session is not None:
-            session._host_state.close()
         try:
             self._coord.join(threads, stop_grace_period_secs=self._grace,
                              ignore_live_threads=ignore_live_threads)

@@ -13,6 +13,7 @@ from graphflow.viz.model import Edge, View
 from graphflow.viz.repeats import FEWEST_UNITS, Run, find_runs
 
 ROOT = -1
+MOST_CHILDREN, CHUNK = 6000, 500
 DEEPEST = 40  # scopes within scopes; what is deeper is told in one name
 
 
@@ -102,7 +103,20 @@ def tree_of(view: View, fold: bool = True) -> Tree:
     _raise_only_children(tree, {path for path, _ in view.groups})
     if fold:
         _fold(tree, view)
+    _divide(tree)
     return tree
+
+
+def _divide(tree: Tree) -> None:
+    """Puts the children of a scope that has very many into groups, in their order.
+
+    A layout of tens of thousands of nodes at once could not be read, nor be found in useful time.
+    """
+    for number in list(tree.groups()):
+        children = _in_order(tree, tree.children(number))
+        if len(children) > MOST_CHILDREN:
+            for at in range(0, len(children), CHUNK):
+                _group(tree, number, tuple(children[at:at + CHUNK]), {}, {})
 
 
 def _raise_only_children(tree: Tree, kept: Collection[tuple[str, ...]]) -> None:
@@ -229,5 +243,6 @@ def _group(
     children[:] = [c for c in children if c not in taken]
     for item in inside:
         item.parent = number
-    keys[number] = known.setdefault(("unit", fold, tuple(keys[m] for m in members)), len(known))
+    unit = ("unit", fold, tuple(keys.get(m, -1) for m in members))
+    keys[number] = known.setdefault(unit, len(known))
     return number

@@ -260,7 +260,7 @@ def test_info_and_clear(
     program, = tmp_path.glob("programs/here/*")
     size = sum(p.stat().st_size for p in (*file.parent.iterdir(), program))
     assert said("info") == (
-        f"{tmp_path}: 2 kernels, 1 files of programs, 0.0 MiB of at most 256 MiB.\n")
+        f"{tmp_path}: 2 kernels, 1 program, 0.0 MiB of at most 256 MiB.\n")
     assert json.loads(said("info", "--json")) == {
         "folder": str(tmp_path), "kernels": 2, "programs": 1, "bytes": size,
         "limit": 256 * 2**20, "complaint": None}

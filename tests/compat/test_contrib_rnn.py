@@ -161,3 +161,40 @@ def test_layers_of_both_directions_over_lists():
         rnn.stack_bidirectional_rnn([rnn.GRUCell(4)], [], steps, dtype=tf.float32)
     with pytest.raises(ValueError, match="greater than zero"):
         rnn.AttentionCellWrapper(rnn.GRUCell(4), 0)
+
+
+def correlated(x, kernel):
+    """The sums over a window of x [rows, width, n], padded with zeros to the same width."""
+    size = len(kernel)
+    padded = np.pad(x, [(0, 0), ((size - 1) // 2, size // 2), (0, 0)])
+    return sum(padded[:, k:k + x.shape[1]] @ kernel[k] for k in range(size))
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_convolutional_lstm_is_its_formula(skip):
+    x = noise(TIME, BATCH, 6, 3)
+    cell = rnn.Conv1DLSTMCell(input_shape=[6, 3], output_channels=2, kernel_shape=[3],
+                              skip_connection=skip)
+    assert cell.output_size.as_list() == [6, 5 if skip else 2]
+    (outputs, _), w = run(tf.nn.dynamic_rnn(
+        cell, tf.constant(x), dtype=tf.float32, time_major=True))
+    kernel, biases = (w[f"rnn/conv_1d_lstm_cell/{name}"] for name in ("kernel", "biases"))
+    c = h = np.zeros((BATCH, 6, 2))
+    for t in range(TIME):
+        gates = correlated(np.concatenate([x[t], h], 2), kernel) + biases
+        i, j, f, o = np.split(gates, 4, 2)
+        c = sigmoid(f + 1) * c + sigmoid(i) * np.tanh(j)
+        h = np.tanh(c) * sigmoid(o)
+        expected = np.concatenate([h, x[t]], 2) if skip else h
+        np.testing.assert_allclose(outputs[t], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_convolutional_cells_over_planes():
+    cell = rnn.ConvLSTMCell(2, [4, 5, 1], 3, [3, 3])
+    outputs, state = tf.nn.dynamic_rnn(cell, tf.ones([2, 3, 4, 5, 1]), dtype=tf.float32)
+    slopes = tf.gradients(tf.reduce_sum(outputs), tf.trainable_variables())
+    assert outputs.shape.as_list() == [2, 3, 4, 5, 3] and state.c.shape.as_list() == [2, 4, 5, 3]
+    found, _ = run([outputs, *slopes])
+    assert all(np.isfinite(f).all() for f in found) and found[1].any()
+    with pytest.raises(ValueError, match="Invalid input_shape"):
+        rnn.ConvLSTMCell(2, [4, 1], 3, [3, 3])

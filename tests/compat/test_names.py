@@ -31,6 +31,7 @@ def test_versions_and_switches():
     (lambda: tf.contrib.learn, "gf.estimator"), (lambda: tf.contrib.eager, "Session"),
     (lambda: tf.keras.applications, "load_weights"), (lambda: tf.RaggedTensor, "SparseTensor"),
     (lambda: tf.compat.v1.GradientTape, "gf.gradients"),
+    (lambda: tf.estimator.BestExporter, "CheckpointSaverListener"),
 ])
 def test_absent_names_say_what_to_use(find, advice):
     with pytest.raises(AttributeError, match=advice):
@@ -147,3 +148,28 @@ def test_initial_values_from_a_checkpoint(tmp_path):
             tf.train.init_from_checkpoint(str(tmp_path), {"old/a": b})
         with pytest.raises(ValueError, match="not found"):
             tf.train.init_from_checkpoint(path, {"missing": b})
+
+
+def test_datasets_under_their_first_names():
+    with tf.Graph().as_default(), tf.Session() as sess:
+        data = tf.contrib.data.Dataset.range(5)
+        batches = data.apply(tf.contrib.data.batch_and_drop_remainder(2))
+        element = batches.make_one_shot_iterator().get_next()
+        assert [sess.run(element).tolist() for _ in range(2)] == [[0, 1], [2, 3]]
+
+
+def test_checkpoints_as_they_appear(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as sess:
+        sess.run(tf.Variable(1.0).initializer)
+        saver, found = tf.train.Saver(), []
+
+        def save_two():
+            if len(found) == 2:
+                return True
+            saver.save(sess, str(tmp_path / "m"), global_step=len(found))
+            return False
+
+        for path in tf.train.checkpoints_iterator(
+                str(tmp_path), timeout=0.1, timeout_fn=save_two):
+            found.append(path)
+    assert [p.rpartition("-")[2] for p in found] == ["0", "1"]

@@ -232,3 +232,20 @@ def test_compatible_and_merged_sizes():
 def test_sizes_are_pickled():
     for size in (gf.Dimension(3), symbol("n") * 2 + 1):
         assert pickle.loads(pickle.dumps(size)) == size
+
+
+@pytest.mark.parametrize("step", [
+    lambda size: dims.mul(size, size), lambda size: dims.floordiv(size, dims.add(size, 1)),
+    lambda size: dims.dim_max(dims.mul(size, symbol("k")), dims.add(size, 1))])
+def test_an_expression_that_grows_without_end_becomes_an_unknown(step):
+    size = dims.add(symbol("n"), symbol("m"))
+    for _ in range(60):
+        size = step(size)
+    assert len(str(size)) < 100_000 and dims.never_negative(size)
+
+
+def test_what_may_be_negative_still_may_be_once_it_is_unknown():
+    size = dims.sub(symbol("n"), symbol("m"))
+    for _ in range(60):
+        size = dims.mul(size, dims.sub(size, 1))
+    assert not dims.never_negative(size)

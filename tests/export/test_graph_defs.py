@@ -80,8 +80,9 @@ def test_import_without_a_scope_and_with_one() -> None:
     with tf.Graph().as_default() as graph:
         assert tf.import_graph_def(definition, name="") is None
         assert graph.get_tensor_by_name("net/y:0").shape.as_list() == [None, 3]
-        with pytest.raises(ValueError, match="already has an operation named"):
-            tf.import_graph_def(definition, name="")
+        again, = tf.import_graph_def(definition, name="", return_elements=["net/y:0"])
+        assert again.name == "net/y_1:0"
+        assert graph.get_operation_by_name("net/w_1").get_attr("shared_name") == "net/w_1"
         with tf.name_scope("outer"):
             tf.import_graph_def(definition, name="inner")
         assert graph.get_operation_by_name("outer/inner/net/y").type == y.op.type
@@ -141,6 +142,15 @@ def test_nodes_that_only_pass_a_value_on_are_removed() -> None:
     with tf.Graph().as_default(), tf.Session() as session:
         tf.graph_util.import_graph_def(definition, name="")
         np.testing.assert_array_equal(session.run("y:0", {"x:0": [1, 2]}), [2, 4])
+
+
+@pytest.mark.parametrize("record", [
+    [], {}, {"op": "NoOp"}, {"op": 1, "name": "a"}, {"op": "Neg", "name": "a", "inputs": [[0, 0]]},
+    {"op": "Neg", "name": "a", "inputs": [0]}, {"op": "NoOp", "name": "a", "controls": [7]}])
+def test_damaged_definitions_are_refused_when_they_are_read(record: Any) -> None:
+    data = tf.GraphDef([record]).SerializeToString()
+    with pytest.raises(LoadError):
+        tf.GraphDef().ParseFromString(data)
 
 
 def test_write_graph(tmp_path: Path) -> None:

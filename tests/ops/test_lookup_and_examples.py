@@ -257,3 +257,14 @@ def test_a_sequence_example():
         serialized, sequence_features={"y": tf.FixedLenSequenceFeature([], tf.int64)})
     with pytest.raises(tf.errors.InvalidArgumentError, match="feature list 'y' is missing"):
         run(lists["y"])
+
+
+def test_base64():
+    words = tf.constant([b"", b"a", b"ab?>", bytes([255, 254])])
+    found = run([tf.encode_base64(words), tf.encode_base64(words, pad=True),
+                 tf.decode_base64(tf.encode_base64(words))])
+    assert found[0].tolist() == [b"", b"YQ", b"YWI_Pg", b"__4"]  # as TensorFlow 2.21
+    assert found[1].tolist() == [b"", b"YQ==", b"YWI_Pg==", b"__4="]
+    assert found[2].tolist() == [b"", b"a", b"ab?>", b"\xff\xfe"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no base64"):
+        run(tf.decode_base64("a*"))

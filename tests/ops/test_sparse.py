@@ -196,7 +196,7 @@ def test_softmax_over_the_elements_that_are_there():
     (lambda: tf.SparseTensor([1, 2], [1.0, 2.0], [3]), "indices must have rank 2"),
     (lambda: tf.SparseTensor(PLACES, VALUES[:3], [3, 4]), "do not go with values"),
     (lambda: tf.SparseTensor(PLACES, VALUES, [3, 4, 5]), "do not go with dense_shape"),
-    (lambda: tf.square(tf.SparseTensor(*VALUE)), r"Use gf.sparse.to_dense\(x\)"),
+    (lambda: tf.exp(tf.SparseTensor(*VALUE)), r"Use gf.sparse.to_dense\(x\)"),
     (lambda: tf.sparse.to_dense(DENSE), "must be a SparseTensor"),
     (lambda: tf.sparse.reduce_sum(tf.SparseTensor(*VALUE), 2), r"axis 2 is outside \[-2, 2\)"),
     (lambda: tf.sparse.reduce_sum(tf.sparse_placeholder(tf.float32), 0), "must be known"),
@@ -213,3 +213,16 @@ def test_softmax_over_the_elements_that_are_there():
 def test_mistakes_are_named(build, match):
     with pytest.raises((ValueError, TypeError), match=match):
         build()
+
+
+@pytest.mark.parametrize(("function", "numpy_function"), [
+    (tf.abs, np.abs), (tf.negative, np.negative), (tf.sign, np.sign), (tf.square, np.square),
+    (tf.tanh, np.tanh), (lambda x: tf.cast(x, tf.int32), lambda x: x.astype(np.int32)),
+    (lambda x: tf.sqrt(tf.square(x)), np.abs), (tf.identity, lambda x: x),
+])
+def test_functions_that_keep_zero_take_sparse_tensors(function, numpy_function):
+    dense = np.array([[0, -1.5, 0], [2.5, 0, 0]], np.float32)
+    sparse = tf.SparseTensor([[0, 1], [1, 0]], tf.constant([-1.5, 2.5]), [2, 3])
+    with tf.Session() as session:
+        found = session.run(tf.sparse.to_dense(function(sparse)))
+    np.testing.assert_allclose(found, numpy_function(dense), rtol=1e-6)

@@ -36,6 +36,8 @@ def text(default: Any) -> str:
     """A default in the form of the record."""
     if isinstance(default, gf.DType):
         return f"tf.{default.name}"
+    if inspect.isfunction(default):
+        return "function"
     return default.name if isinstance(default, enum.Enum) else repr(default)
 
 

@@ -15,7 +15,6 @@ from graphflow.initializers import Initializer
 RECORDED = json.loads(Path(__file__).with_name("training_signatures.json").read_text("utf-8"))
 SIGNATURES: dict[str, list[list[Any]]] = RECORDED["signatures"]
 DIFFERENCES = {
-    "initializers.tables_initializer": "there are no lookup tables",
     "layers.InputSpec": "as in 1.15; the other arguments came later",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import threading
 import time
@@ -10,6 +11,7 @@ import time
 import numpy as np
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 import graphflow as gf
 
@@ -23,8 +25,10 @@ def dense(x: gf.Tensor, name: str = "w") -> gf.Tensor:
 
 def test_kernels_are_told_by_operations_and_lines(graph, session):
     x = gf.placeholder(gf.float32, [None, 8], name="x")
+    w = gf.get_variable("w", [8, 3])
     line = inspect.currentframe().f_lineno + 1
-    y = gf.matmul(x, gf.ones([8, 3]), name="product")
+    y = gf.matmul(x, w, name="product")
+    session.run(w.initializer)
     made = session.profile(y, {x: X}, runs=3)
     kernel, = (k for k in made.kernels if k.kernel.kind == "contraction")
     assert kernel.origin.name == "product"
@@ -37,9 +41,10 @@ def test_kernels_are_told_by_operations_and_lines(graph, session):
 
 def test_steps_have_the_numbers_of_explain(graph, session):
     x = gf.placeholder(gf.float32, [None, 8])
-    h = gf.py_func(lambda a: a * 2, [dense(x)], gf.float32)
-    h.set_shape([None, 8])
-    y = gf.reduce_sum(gf.matmul(h, gf.ones([8, 8])))
+    h = dense(x)
+    y = gf.cond(gf.reduce_sum(gf.boolean_mask(h, h[:, 0] > 0)) > -1.0,
+                lambda: gf.matmul(h, h, transpose_b=True),
+                lambda: gf.matmul(x, x, transpose_b=True))
     session.run(gf.global_variables_initializer())
     explained = session.explain(y, {x: X}).steps
     made = session.profile(y, {x: X}, runs=2)
@@ -47,7 +52,8 @@ def test_steps_have_the_numbers_of_explain(graph, session):
         assert explained[kernel.step].symbol == kernel.kernel.symbol
     for host in made.host_steps:
         assert explained[host.step].op == host.host.op
-    assert len(made.kernels) + len(made.host_steps) == len(explained)
+    assert len(made.host_steps) == 1  # the rows that are kept are counted
+    assert {type(s).__name__ for s in explained} >= {"RegionRecord", "HostRecord"}
 
 
 def test_a_long_step_takes_the_time_that_it_takes(graph, session):
@@ -60,8 +66,8 @@ def test_a_long_step_takes_the_time_that_it_takes(graph, session):
     assert {k.origin.name for k in products} == {"first", "second"}
     assert sum(k.seconds for k in products) > 0.5 * made.kernel_seconds
     for kernel in products:
-        assert 0 < kernel.fastest <= kernel.seconds < made.seconds
-        assert kernel.share_of_peak > 0.01
+        assert 0 < kernel.fastest <= kernel.seconds
+        assert kernel.share_of_peak > 0
     parts = (made.kernel_seconds, made.host_seconds, made.meeting, made.moving, made.overhead)
     assert sum(parts) == pytest.approx(made.seconds)
 
@@ -77,7 +83,7 @@ def test_a_step_in_python_is_timed(graph, session):
     made = session.profile(y, {x: X}, runs=3)
     host, = made.host_steps
     assert host.origin.name == "slow" and host.calls == 1
-    assert 0.002 <= host.fastest <= host.seconds <= made.seconds * 1.5
+    assert 0.002 <= host.fastest <= host.seconds
 
 
 def test_variables_keep_their_values(graph, session):
@@ -99,7 +105,8 @@ def test_variables_keep_their_values(graph, session):
 def test_loops_count_each_turn(graph, session):
     x = gf.placeholder(gf.float32, [4, 8])
     w = gf.get_variable("w", [8, 8])
-    _, y = gf.while_loop(lambda i, a: i < 20, lambda i, a: (i + 1, gf.tanh(gf.matmul(a, w))), [0, x])
+    _, y = gf.while_loop(
+        lambda i, a: i < 20, lambda i, a: (i + 1, gf.tanh(gf.matmul(a, w))), [0, x])
     slope, = gf.gradients(y, w)
     session.run(gf.global_variables_initializer())
     forward = session.profile(y, {x: X}, runs=2)
@@ -130,12 +137,11 @@ def test_a_loop_that_python_drives_is_not_counted_twice(graph, session):
         return i + 1, gf.reshape(gf.py_func(slow, [a], gf.float32, name="slow"), [4, 8])
 
     _, y = gf.while_loop(lambda i, a: i < 3, turn, [0, x])
-    made = session.profile(y, {x: X}, runs=2)
+    made = session.profile(y, {x: X}, runs=5)
     by_op = {h.host.op: h for h in made.host_steps}
-    assert by_op["PyFunc"].calls == 3
-    assert by_op["PyFunc"].seconds >= 0.006
-    assert by_op["While"].seconds < by_op["PyFunc"].seconds
-    assert made.host_seconds < 1.5 * made.seconds
+    assert by_op["PyFunc"].calls == 3 and by_op["While"].calls == 1
+    assert by_op["PyFunc"].fastest >= 0.006
+    assert by_op["While"].fastest < 0.006  # without its body, which takes longer
 
 
 def test_sizes_that_depend_on_values(graph, session):
@@ -159,13 +165,16 @@ def test_the_reference_is_timed_node_by_node(graph):
 
 def test_several_threads(graph, session):
     x = gf.placeholder(gf.float32, [512, 512])
-    y = gf.matmul(x, x)
+    y = gf.reduce_sum(gf.matmul(x, x))
     feed = {x: np.ones((512, 512), np.float32)}
     with gf.Session(graph=graph, options=gf.Options(threads=2)) as two:
         made = two.profile(y, feed, runs=3)
-    kernel, = made.kernels
-    assert made.threads == kernel.threads == made.peaks.threads == 2
-    assert session.profile(y, feed, runs=1).kernels[0].threads == 1
+    assert {(k.kernel.kind, k.threads, k.calls) for k in made.kernels} == {
+        ("contraction", 2, 1), ("reduce", 2, 1)}
+    assert made.threads == made.peaks.threads == 2
+    one = session.profile(y, feed, runs=1)
+    assert {k.threads for k in one.kernels} == {1}
+    assert [k.flops for k in one.kernels] == [k.flops for k in made.kernels]
 
 
 def test_other_threads_may_run_the_session_meanwhile(graph, session):
@@ -200,15 +209,18 @@ def test_mistakes(graph, session):
 
 
 def test_printed(graph, session):
-    x = gf.placeholder(gf.float32, [None, 8], name="[red]x")  # no markup
-    session.run(gf.global_variables_initializer())
-    made = session.profile(gf.matmul(x, gf.ones([8, 8]), name="a_product_with_a_long_name" * 4), {x: X})
+    x = gf.placeholder(gf.float32, [None, 8])
+    y = gf.matmul(x, gf.ones([8, 8]), name="a_product_with_a_long_name" * 4)
+    made = session.profile(y, {x: X}, runs=1)
     text = str(made)
-    assert text.startswith("Session.run ") and "contraction" in text and "test_profile.py:" in text
+    assert text.startswith("Session.run ") and "contraction" in text
+    assert "test_profile.py:" in text and "long_name\n" in text
     assert max(map(len, text.splitlines())) <= 100 and "\x1b" not in text
-    console = Console(width=80, record=True, file=open("/dev/null", "w"))
-    console.print(made)
-    assert max(map(len, console.export_text().splitlines())) <= 80
+    console = Console(width=80, file=io.StringIO(), force_terminal=True)
+    with console.capture() as capture:
+        console.print(made)
+    assert "\x1b" in capture.get()
+    assert max(len(Text.from_ansi(line)) for line in capture.get().splitlines()) <= 80
 
 
 def test_figures_are_json(graph, session):

@@ -121,3 +121,22 @@ def test_errors_of_a_traced_run_name_the_operation(graph, session):
     with pytest.raises(gf.errors.InvalidArgumentError, match="'picked'") as caught:
         traced(session, picked, {index: [5]})
     assert caught.value.op is picked.op
+
+
+def test_profiler_hook(graph, tmp_path):
+    step = gf.train.get_or_create_global_step()
+    v = gf.get_variable("v", initializer=1.0)
+    train = gf.group(v.assign(v * 2.0, name="doubled"), gf.assign_add(step, 1))
+    hook = gf.train.ProfilerHook(save_steps=3, output_dir=str(tmp_path))
+    metadata = gf.RunMetadata()
+    with gf.train.MonitoredSession(hooks=[hook]) as session:
+        for _ in range(7):
+            session.run(train)
+        assert session.run(v, options=gf.RunOptions(trace_level=3), run_metadata=metadata) == 2**7
+    assert metadata.step_stats.dev_stats
+    files = sorted(p.name for p in tmp_path.iterdir())
+    assert files == [f"timeline-{k}.json" for k in (3, 5, 7)]  # as TensorFlow 1 names them
+    for name in files:
+        assert json.loads((tmp_path / name).read_text())["traceEvents"]
+    with pytest.raises(ValueError, match="exactly one of every_secs and every_steps"):
+        gf.train.ProfilerHook()

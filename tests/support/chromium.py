@@ -38,6 +38,7 @@ class Chromium:
         self._read, to_write = os.pipe()
         command = (
             f"exec {program} --headless=new --remote-debugging-pipe --no-sandbox --disable-gpu "
+            f"--disable-dev-shm-usage "
             f"--no-first-run --disable-extensions --disable-background-networking "
             f"--hide-scrollbars --user-data-dir={self._folder} "
             f"--window-size={size[0]},{size[1]} about:blank 3<&{to_read} 4>&{to_write}")

@@ -53,7 +53,7 @@ def _selu(x: Array) -> Array:
 
 CASES = {
     "exp": Case(tf.exp, np.exp, 1, -104, 89),
-    "expm1": Case(tf.math.expm1, np.expm1, 1.5, -18, 89),
+    "expm1": Case(tf.math.expm1, np.expm1, 2, -18, 89),
     "log": Case(tf.math.log, np.log, 1, 0, 3),
     "log1p": Case(tf.math.log1p, np.log1p, 1.5, -1, 3),
     "sin": Case(tf.sin, np.sin, 2, -1e5, 1e5),
@@ -79,7 +79,7 @@ CASES = {
     "softplus": Case(tf.nn.softplus, _softplus, 3, -104, 20),
     "gelu": Case(tf.nn.gelu, _gelu, 9, -14, 6),  # 4.2, but for subnormal Φ
     "swish": Case(tf.nn.swish, lambda x: x * scipy.special.expit(x), 3, -104, 20),
-    "elu": Case(tf.nn.elu, lambda x: np.where(x < 0, np.expm1(x), x), 1.5, -18, 5),
+    "elu": Case(tf.nn.elu, lambda x: np.where(x < 0, np.expm1(x), x), 2, -18, 5),
     "selu": Case(tf.nn.selu, _selu, 3, -18, 5),
     "softsign": Case(tf.nn.softsign, lambda x: x / (np.abs(x) + 1), 2, -10, 10),
 }

@@ -9,7 +9,6 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import numpy as np
 import pytest
 import viz_models
 
@@ -149,13 +148,13 @@ def test_other_names_are_refused(tmp_path):
 def test_png(tmp_path):
     pytest.importorskip("resvg_py", reason="resvg-py draws PNGs")
     image = pytest.importorskip("PIL.Image", reason="Pillow reads them")
-    picture = tf.viz(viz_models.mlp(), tmp_path / "graph.png")
+    picture = tf.viz(viz_models.loop(), tmp_path / "graph.png")
     root = ET.fromstring(picture.svg())
     with image.open(tmp_path / "graph.png") as found:
         assert found.size == tuple(
             pytest.approx(2 * float(root.get(k)), abs=2) for k in ("width", "height"))
-        colours = np.asarray(found.convert("RGB")).reshape(-1, 3)
-    assert len(np.unique(colours, axis=0)) > 50
+        colours = found.convert("RGB").getcolors(1 << 24)
+    assert colours is not None and len(colours) > 50
 
 
 def test_png_without_its_library_says_what_to_install(monkeypatch):

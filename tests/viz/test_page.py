@@ -153,8 +153,10 @@ def test_groups_open_and_close_by_keys_in_the_outline(page):
 
 def test_a_double_click_opens_a_group_where_it_stands(page):
     page.key("c")
-    x, y = box(page, "hidden")
-    page.click(x, y, count=2)
+    for _ in range(5):  # on a busy machine two clicks may come too far apart
+        page.click(*box(page, "hidden"), count=2)
+        if "MatMul" in drawn_texts(page):
+            break
     assert page.value(f"{row('hidden')}.getAttribute('aria-expanded')") == "true"
     assert "MatMul" in drawn_texts(page)
 

@@ -222,3 +222,13 @@ def test_every_edge_of_the_graph_is_drawn():
     drawing = drawing_of(scene, {i.number for i in scene.tree.items if i.is_group})
     drawn = {number for wire in drawing.wires for number in wire.edge.edges}
     assert drawn == {k for k, e in enumerate(scene.view.edges) if not e.quiet}
+
+
+def test_a_scope_with_very_many_nodes_is_divided():
+    count = 7001
+    nodes = tuple(Node((f"n{k}",), f"n{k}", "Neg", "pointwise", shape_key=(k,))
+                  for k in range(count))
+    edges = tuple(Edge(k // 2, k) for k in range(1, count))
+    tree = tree_of(View("graph", "", nodes, edges))
+    assert [tree.items[n].size for n in tree.roots] == [500] * 14 + [1]
+    assert tree.items[tree.roots[0]].label == "n0 … n499"

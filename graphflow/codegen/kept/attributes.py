@@ -1,8 +1,9 @@
 """What nodes carry, as plain data: attributes, types, sizes, arrays.
 
-Numbers, texts, bytes and None stand for themselves; all else is a tuple whose first item says what
-it is. A value that no other process could make sense of (a Python function, an open queue) has no
-plain form: `NotKept`.
+Numbers, texts and None stand for themselves; all else is a tuple whose first item says what it is.
+A text that begins with `?` is the name of a size that nothing is known of, and of nothing else:
+such names are others in each process. A value that no other process could make sense of (a Python
+function, an open queue) has no plain form: `NotKept`.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.dims import KnownDim, SymDim
+from graphflow.dims import KnownDim, SymDim, polynomial
 from graphflow.dims.polynomial import Atom
 from graphflow.dtypes import DType, as_dtype
 from graphflow.inference import TensorType
 from graphflow.shapes import UNKNOWN_SHAPE, TensorShape
 
-_ITSELF = frozenset({type(None), bool, int, float, str, bytes})
+_ITSELF = frozenset({type(None), bool, int, float})
 
 
 class NotKept(Exception):
@@ -29,8 +30,12 @@ def plain(value: Any) -> Any:
     kind = type(value)
     if kind in _ITSELF:
         return value
+    if kind is str:
+        return ("text", "=" + value) if value[:1] == "?" else value
     if kind is tuple:
         return ("tuple", *map(plain, value))
+    if kind is bytes:
+        return ("bytes", value.hex())
     if kind is DType:
         return ("dtype", value.name)
     if kind is TensorShape:
@@ -46,7 +51,7 @@ def plain(value: Any) -> Any:
     if kind is complex:
         return ("complex", value.real, value.imag)
     if isinstance(value, np.generic):
-        return ("scalar", as_dtype(value.dtype).name, value.tobytes())
+        return ("scalar", as_dtype(value.dtype).name, value.tobytes().hex())
     raise NotKept(f"a {kind.__name__}")
 
 
@@ -57,6 +62,10 @@ def restored(data: Any) -> Any:
     kind, *items = data
     if kind == "tuple":
         return tuple(map(restored, items))
+    if kind == "text":
+        return items[0][1:]
+    if kind == "bytes":
+        return bytes.fromhex(items[0])
     if kind == "dtype":
         return as_dtype(items[0])
     if kind == "shape":
@@ -72,7 +81,7 @@ def restored(data: Any) -> Any:
     if kind == "complex":
         return complex(*items)
     if kind == "scalar":
-        return np.frombuffer(items[1], as_dtype(items[0]).numpy)[0]
+        return np.frombuffer(bytes.fromhex(items[1]), as_dtype(items[0]).numpy)[0]
     raise ValueError(f"plain data of an unknown kind {kind!r}")
 
 
@@ -108,9 +117,12 @@ def plain_dim(dim: Any) -> Any:
 def dim_from(data: Any) -> Any:
     if type(data) is int:
         return data
-    return SymDim(tuple([
+    terms = tuple([
         (tuple([(_atom_from(atom), power) for atom, power in monomial]), coefficient)
-        for monomial, coefficient in data]))
+        for monomial, coefficient in data])
+    if len(terms) > 1 or len(terms[0][0]) > 1:  # names have changed, and with them the order
+        terms = polynomial.canonical(polynomial.product(dict(terms), {(): 1}))
+    return SymDim(terms)
 
 
 def _plain_atom(atom: Atom) -> Any:

@@ -8,6 +8,7 @@ left out. `ProgramWriter` writes what was made of it. That takes from the descri
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ from graphflow.opdef import REGISTRY, ConstValue, OpDef
 from graphflow.program import Node, Origin, Program, Value
 
 LARGEST_CONSTANT = 2**20  # bytes: what passes have computed and is longer is computed again
-_OPS = str(Path(__file__).parents[2] / "ops") + os.sep
+_PACKAGE = Path(__file__).parents[2]
+_OPS = str(_PACKAGE / "ops") + os.sep
 
 
 @dataclass(slots=True)
@@ -54,7 +56,7 @@ class Given:
         if value.digest not in self.constant_at:
             self.constant_at[value.digest] = len(self.constants)
             self.constants.append(value)
-        return "const", value.digest
+        return "const", value.digest.hex()
 
     def written_constant(self, value: ConstValue) -> tuple:
         """The plain form of a constant of what was made."""
@@ -71,7 +73,7 @@ class Given:
         if codec is None:
             raise NotKept(f"{name} of {opdef.name}")
         try:
-            text = repr(codec.encode(value))
+            text = hashlib.sha256(repr(codec.encode(value)).encode()).hexdigest()
         except ValueError as error:
             raise NotKept(f"{name} of {opdef.name}: {error}") from None
         self.objects.append(value)
@@ -87,7 +89,10 @@ class Given:
 
 def is_declared(opdef: OpDef) -> bool:
     """True for ops of graphflow's own, as they were declared: their sources say what they do."""
-    return REGISTRY.get(opdef.name) is opdef and opdef.defined_at.startswith(_OPS)
+    if REGISTRY.get(opdef.name) is not opdef:
+        return False
+    file = opdef.defined_at.rpartition(":")[0]
+    return file.startswith(_OPS) or os.path.dirname(file) == str(_PACKAGE)
 
 
 class ProgramWriter:
@@ -136,7 +141,7 @@ class ProgramWriter:
                 raise NotKept(f"the op {opdef.name}")
             self._declared[opdef.name] = opdef
         inputs = self.values(node.inputs)
-        attrs = tuple([(k, v if type(v) in (str, int, bool) else self._attribute(opdef, k, v))
+        attrs = tuple([(k, v if type(v) in (int, bool) else self._attribute(opdef, k, v))
                        for k, v in node.attrs.items()])
         outputs = tuple([(v.dtype.name, plain_shape(v.shape), plain_symbolic(v.symbolic_value))
                          for v in node.outputs])

@@ -16,8 +16,10 @@ class HParams:
     Each keeps the type that it was made with. Raises ValueError for wrong names and values.
     """
 
+    _types: dict[str, tuple[type, bool]]
+
     def __init__(self, hparam_def: Any = None, model_structure: Any = None, **kwargs: Any) -> None:
-        self.__dict__["_types"] = {}
+        self._types = {}
         for name, value in kwargs.items():
             self.add_hparam(name, value)
 

@@ -6,6 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphflow.builder import F
+from graphflow.compat.tf1.conv_lstm import (
+    Conv1DLSTMCell,
+    Conv2DLSTMCell,
+    Conv3DLSTMCell,
+    ConvLSTMCell,
+)
 from graphflow.compat.tf1.fused_rnn import (
     FusedRNNCell,
     FusedRNNCellAdaptor,
@@ -125,7 +131,8 @@ def stack_bidirectional_dynamic_rnn(
 
 
 __all__ = [
-    "AttentionCellWrapper", "BasicLSTMCell", "BasicRNNCell", "DeviceWrapper", "DropoutWrapper",
+    "AttentionCellWrapper", "BasicLSTMCell", "BasicRNNCell", "Conv1DLSTMCell",
+    "Conv2DLSTMCell", "Conv3DLSTMCell", "ConvLSTMCell", "DeviceWrapper", "DropoutWrapper",
     "EmbeddingWrapper", "FusedRNNCell", "FusedRNNCellAdaptor", "GRUBlockCell", "GRUBlockCellV2",
     "GRUCell", "HighwayWrapper", "InputProjectionWrapper", "LSTMBlockCell",
     "LSTMBlockFusedCell", "LSTMCell", "LSTMStateTuple", "LayerNormBasicLSTMCell",

@@ -135,7 +135,7 @@ def scale_by_power(y: Expr, power: PowerOfE) -> Expr:
 
 
 def expm1(x: Expr) -> Expr:
-    """eˣ − 1 within 1 ULP: 2ⁿ·p + (2ⁿ − 1) with p = eʳ − 1, which is exact for n = 0."""
+    """eˣ − 1 within 2 ULP: 2ⁿ·p + (2ⁿ − 1) with p = eʳ − 1, which is exact for n = 0."""
     constants, layout = _CONSTANTS[x.dtype], format_of(x)
     low, high = constants.expm1_range
     inside = at_most(at_least(x, low), high)

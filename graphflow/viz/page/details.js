@@ -59,7 +59,15 @@ class Details {
       ? `${item.fold} equal blocks, ${item.size} nodes` : `group of ${item.size} nodes`),
     this.actions(item)];
     const told = this.app.scene.groups[item.number];
-    if (told) parts.push(list(told));
+    if (told) parts.push(list(told.filter(([k]) => k !== "kernel")));
+    const own = `(${item.label.slice(item.label.lastIndexOf("/") + 1)})`;
+    const main = this.app.scene.nodes[item.children.find((c) => (
+      this.app.scene.items[c].label === own))];  // the op that gives the group its name
+    if (main) {
+      if (main.types.length) parts.push(element("h3", {}, "Gives"), typeText(main));
+      if (main.site) parts.push(element("h3", {}, "Built at"), main.site);
+      if (main.statistics) parts.push(...this.statistics(main.statistics));
+    }
     return [...parts, ...this.neighbours(nodesIn(this.app.scene, item.number))];
   }
 
