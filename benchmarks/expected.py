@@ -21,7 +21,7 @@ def first_outputs(name: str, arrays: Arrays) -> list[np.ndarray]:
     """The first loss (shape []) of the workload `name`, or its outputs; float64."""
     wide = {k: a.astype(np.float64) if a.dtype == np.float32 else a for k, a in arrays.items()}
     function = math_name(name)
-    found = _MATH[function](**wide) if function else _FIRST[name](wide)
+    found = _MATH[function](*wide.values()) if function else _FIRST[name](wide)
     return found if isinstance(found, list) else [np.asarray(found)]
 
 

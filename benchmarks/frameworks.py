@@ -42,7 +42,8 @@ class Framework:
 FRAMEWORKS = (
     Framework("graphflow_cpu", "graphflow", peer=False),
     Framework("graphflow_cpu:run", "graphflow", SMALL, peer=False),
-    Framework("graphflow_cpu:run_many", "graphflow", TRAINING, peer=False),
+    Framework("graphflow_cpu:run_many", "graphflow", frozenset({"linear_regression"}),
+              peer=False),
     Framework("graphflow_reference", "graphflow", SMALL, peer=False),
     Framework("graphflow_reference:run", "graphflow", SMALL, peer=False),
     Framework("torch_eager", "torch"),

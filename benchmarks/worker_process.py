@@ -36,8 +36,8 @@ class AbsentError(WorkerError):
 class WorkerProcess:
     """One framework in one process. Asleep (stopped) except while it is asked something.
 
-    framework: which; threads: how many; folder: a directory, made if need be, for its caches and log;
-    timeout: seconds to wait for an answer. Raises AbsentError, WorkerError.
+    framework: which; threads: how many; folder: a directory for its caches and its log,
+    made if need be; timeout: seconds to wait for an answer. Raises AbsentError, WorkerError.
     """
 
     def __init__(self, framework: Framework, threads: int, folder: Path, timeout: float) -> None:

@@ -22,7 +22,7 @@ def expression(
     shape: str, count: int, x: Any, tanh: Callable[[Any], Any], add: Callable[[list], Any],
     variable: Callable[[np.ndarray], Any],
 ) -> Any:
-    """deep: x → tanh(1.01·x) over and over; wide: the sum of tanh(v·x) over so many variables v."""
+    """deep: x → tanh(1.01·x) over and over; wide: the sum of tanh(v·x) over many variables v."""
     if shape == "wide":
         value = np.full(SIZE, 0.5, np.float32)
         return add([tanh(variable(value) * x) for _ in range(count // 12)])

@@ -1,7 +1,8 @@
 """The worker's end: requests as JSON lines on stdin, answers on what was stdout.
 
     (start)                                → version, or absent / error
-    setup  workload, arrays, first, threads → build_seconds, first_step_seconds, first_at (when), losses, notes
+    setup  workload, arrays, first, threads → build_seconds, first_step_seconds,
+                                              first_at (when), losses, notes
     turn   seconds                          → step_ns: the time of each step
     memory                                  → peak_bytes
 

@@ -37,6 +37,7 @@ from graphflow.errors import NotFoundError
 from graphflow.options import cache_folder, program_folder
 from graphflow.sites import LOADED_AT
 from graphflow.storage import write_atomic
+from graphflow.version import __version__
 
 _MARK = b"graphflow kernel 1\n"
 _LARGEST_OBJECT = 2**26
@@ -188,6 +189,18 @@ def open_program_store(settings: Sequence[str]) -> KernelStore | None:
         name = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
         return KernelStore(folder, name, files, "programs")
     return None
+
+
+def portable_environment(settings: Sequence[str]) -> str:
+    """A name for all that compiled programs depend on, the same for equal installations.
+
+    Their files are told by place and length; objects by what they are made from, as in the cache.
+    settings: of the code generator.
+    """
+    lines = [environment(sources(), settings), __version__, np.__version__]
+    for path in _compiler_sources():
+        lines.append(f"{os.path.relpath(path, _PACKAGE)} {os.stat(path).st_size}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 
 def _compiler_sources() -> list[str]:

@@ -80,6 +80,7 @@ class KernelCache:
         self._addresses: dict[str, int] = {}
         self._store = cache(open_store)
         self._lock = threading.Lock()
+        self._given: dict[str, bytes] = {}
         self.compiled = self.loaded = 0
 
     def addresses(self, kernels: Iterable[Kernel | LibraryKernel]) -> list[int]:
@@ -101,10 +102,40 @@ class KernelCache:
                 self._add({name: partial(_function_object, name, emit)})
             return self._addresses[name]
 
+    def give(self, objects: Mapping[str, bytes]) -> None:
+        """Objects that are trusted, by name: they are taken instead of others from now on."""
+        with self._lock:
+            self._given.update(objects)
+
+    def objects(self, kernels: Iterable[Kernel | LibraryKernel]) -> dict[str, bytes]:
+        """The objects of kernels by name, from the disk or compiled; without users' kernels."""
+        found: dict[str, bytes] = {}
+        store = self._store()
+        for kernel in kernels:
+            name = kernel_name(kernel)
+            if name not in found and not is_own(name):
+                data = store.read(name) if store is not None else None
+                found[name] = data if data is not None else kernel_object(name, kernel)
+        return found
+
+    def function_object(self, name: str, emit: Emitter) -> bytes:
+        """The object of a function of graphflow's own."""
+        return _function_object(name, emit)
+
+    def _linked_given(self, names: Iterable[str]) -> dict[str, int]:
+        """The addresses of what was given and can be linked."""
+        objects = {name: self._given[name] for name in names if name in self._given}
+        try:
+            return link(objects) if objects else {}
+        except ProgramError:
+            return {}
+
     def _add(self, makers: Mapping[str, Maker]) -> int:
         """Gets addresses by the objects on disk, or those that are made; returns how many were."""
         store = self._store()
-        found = _linked_from(store, makers) if store is not None else {}
+        found = self._linked_given(makers)
+        if store is not None and len(found) < len(makers):
+            found |= _linked_from(store, makers.keys() - found.keys())
         made = {name: make() for name, make in makers.items() if name not in found}
         if made:
             found |= link(made)

@@ -24,7 +24,7 @@ __all__ = ["export", "load"]
 
 def export(
     path: PathLike, signatures: Mapping[str, Any], session: BaseSession | None = None, *,
-    training: bool = False, sites: bool = True,
+    training: bool = False, sites: bool = True, compiled: bool = False,
 ) -> None:
     """Writes a graph, its weights and its signatures to one file (`.gflow`), for `gf.load`.
 
@@ -35,6 +35,8 @@ def export(
     training: writes the whole graph instead of what the signatures need: gradients, optimizers
       with their slots, initialisers, collections, the counters of random operations, so that
       training goes on from the file where it stood.
+    compiled: adds the machine code of the signatures for this processor, which
+      `load(path, native="trusted")` runs without compiling.
     sites: keeps file and line of what built each operation, for messages.
 
     The file is replaced as a whole or not at all; equal graphs and values give equal bytes.
@@ -43,23 +45,27 @@ def export(
     """
     from graphflow.export.writer import write_export
 
-    write_export(path, signatures, session, training, sites)
+    write_export(path, signatures, session, training, sites, compiled)
 
 
 def load(
-    path: PathLike, *, ops: Mapping[str, Any] | None = None, limits: LoadLimits | None = None
+    path: PathLike, *, ops: Mapping[str, Any] | None = None, limits: LoadLimits | None = None,
+    native: str | None = None,
 ) -> LoadedGraph:
     """The graph that `gf.export` wrote to `path`, in a new `Graph`.
 
     ops: the user's own ops (`gf.numba_op`) that the file names, by those names.
     limits: what is accepted at most; see `gf.LoadLimits`.
+    native: `"trusted"` runs the machine code that the file brings for this processor, if it does:
+      say so only of files that you would run as a program. Where it brings none, or for another
+      processor or graphflow, the graph is compiled as always.
 
     A file is data: loading it runs nothing that it brings, and whatever is wrong with it is a
     LoadError that says what and where. Raises NotFoundError if there is no such file.
     """
     from graphflow.export.reader import read_export
 
-    return read_export(path, ops, limits)
+    return read_export(path, ops, limits, native)
 
 
 def graph_def_of(graph: Graph) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.dtypes import array_dtype
-from graphflow.errors import LoadError
+from graphflow.errors import AttributeValueError, LoadError
 from graphflow.export.archive import GRAPH, MANIFEST, WEIGHTS, digest_of, read_archive
 from graphflow.export.collections import read_collections
 from graphflow.export.graph_reader import GraphReader
@@ -83,12 +83,22 @@ class LoadedGraph:
 
 
 def read_export(
-    path: PathLike, ops: Mapping[str, Any] | None, limits: LoadLimits | None
+    path: PathLike, ops: Mapping[str, Any] | None, limits: LoadLimits | None,
+    native: str | None = None,
 ) -> LoadedGraph:
     """What `gf.load` does."""
+    if native not in (None, "trusted"):
+        raise AttributeValueError(
+            f'load: native must be "trusted" or None, got {native!r}.')
     limits = limits or LoadLimits()
     try:
-        return read_members(read_archive(path, limits), ops, limits)
+        members = read_archive(path, limits)
+        loaded = read_members(members, ops, limits)
+        if native is not None:
+            from graphflow.export.native import take_native
+
+            take_native(members)
+        return loaded
     except LoadError as error:
         raise LoadError(f"{os.fspath(path)}: {error}") from error
 

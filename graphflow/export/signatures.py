@@ -235,9 +235,13 @@ class LoadedSignature:
 
     def run(self, session: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """As calling it, in `session`, which must run the same graph and have its variables."""
-        feeds = {self.signature.inputs[k]: v for k, v in self._bound(args, kwargs).items()}
-        fetches = (dict(self.signature.outputs), list(self.signature.updates))
-        return session.run(fetches, feeds)[0]
+        bound = self._bound(args, kwargs)
+        feeds = {self.signature.inputs[k]: bound[k] for k in self.signature.inputs if k in bound}
+        return session.run(self.fetches(), feeds)[0]
+
+    def fetches(self) -> tuple[dict[str, Any], list[Any]]:
+        """What a call fetches: the outputs by name, and the updates."""
+        return dict(self.signature.outputs), list(self.signature.updates)
 
     def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         names = list(self.signature.inputs)

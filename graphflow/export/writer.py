@@ -33,12 +33,17 @@ _PLACEHOLDERS = ("Placeholder", "PlaceholderWithDefault")
 
 def write_export(
     path: PathLike, signatures: Mapping[str, Any], session: BaseSession | None, training: bool,
-    sites: bool,
+    sites: bool, compiled: bool = False,
 ) -> None:
     """What `gf.export` does."""
     session = _session(session, signatures)
     session._check_open()
     members = build_members(signatures, session, training=training, sites=sites)
+    if compiled:
+        from graphflow.export.native import native_members
+
+        members = build_members(signatures, session, training=training, sites=sites,
+                                extra=native_members(members))
     write_archive(path, members)
 
 

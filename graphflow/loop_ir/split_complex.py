@@ -16,7 +16,6 @@ from graphflow.loop_ir.approximations import split_complex as split
 from graphflow.loop_ir.expr import Expr, build, walk
 from graphflow.loop_ir.nest import (
     Begin,
-    BufferParameter,
     Fold,
     Kernel,
     Loop,

@@ -8,7 +8,7 @@ if there were none.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -18,9 +18,11 @@ from graphflow.codegen.cache_folder import ANSWERS
 from graphflow.codegen.compile import vector_bytes
 from graphflow.codegen.kept.answers import count_answers, pack_answers, take_answers
 from graphflow.codegen.kept.record import Source, read_record, source_of, write_record
+from graphflow.codegen.library import LibraryKernel
 from graphflow.codegen.steps import Schedule
 from graphflow.dims import Assumptions, assuming, current_assumptions
 from graphflow.errors import GraphflowError
+from graphflow.loop_ir.nest import Kernel
 from graphflow.program import Program
 
 MOST_WRITES = 4  # of answers: a program that gets new sizes all the time is not written each time
@@ -71,8 +73,14 @@ def prepare(program: Program, disabled: Collection[str]) -> Prepared:
     """
     store = program_store()
     assumptions = current_assumptions()
-    source = source_of(program, disabled, assumptions) if store is not None else None
-    if store is None or source is None:
+    source = source_of(program, disabled, assumptions) if store is not None or _given else None
+    if source is None:
+        return _make(program, disabled)
+    if source.name in _given:
+        taken = _taken(_given[source.name], source, assumptions)
+        if taken is not None:
+            return Prepared(*taken, True)
+    if store is None:
         return _make(program, disabled)
     found = _read(store, source, assumptions)
     if found is not None:
@@ -92,6 +100,35 @@ def prepare(program: Program, disabled: Collection[str]) -> Prepared:
     return made
 
 
+_given: dict[str, bytes] = {}
+
+
+def give_records(records: Mapping[str, bytes]) -> None:
+    """Records that are trusted, by name: they are taken instead of others from now on."""
+    _given.update(records)
+
+
+def record_of(
+    program: Program, disabled: Collection[str]
+) -> tuple[str, bytes, list[Kernel | LibraryKernel]] | None:
+    """The record of a Program under its name, and its kernels; None if it cannot be kept."""
+    assumptions = current_assumptions()
+    source = source_of(program, disabled, assumptions)
+    if source is None:
+        return None
+    own = None if assumptions is None else Assumptions(assumptions.hints)
+    with assuming(own):
+        made = _make(program, disabled)
+    data = write_record(source, made.program, made.schedule, {} if own is None else own.guards)
+    if data is None:
+        return None
+    kernels: list[Kernel | LibraryKernel] = []
+    for launch in made.schedule.launches():
+        kernels += [launch.kernel] if launch.update is None else [
+            launch.kernel, launch.update.kernel]
+    return source.name, data, kernels
+
+
 def _answers_of(name: str) -> str:
     return name + ANSWERS
 
@@ -100,12 +137,7 @@ def _read(
     store: KernelStore, source: Source, assumptions: Assumptions | None
 ) -> Prepared | None:
     data = store.read(source.name)
-    if data is None:
-        return None
-    try:
-        found = read_record(data, source, assumptions)
-    except _UNREADABLE:
-        return None
+    found = _taken(data, source, assumptions) if data is not None else None
     if found is None:
         return None
     prepared = Prepared(*found, True, store, source.name)
@@ -115,6 +147,15 @@ def _read(
             take_answers(answers, prepared.schedule.launches())
         prepared._answers = count_answers(prepared.schedule.launches())
     return prepared
+
+
+def _taken(
+    data: bytes, source: Source, assumptions: Assumptions | None
+) -> tuple[Program, Schedule] | None:
+    try:
+        return read_record(data, source, assumptions)
+    except _UNREADABLE:
+        return None
 
 
 def _make(program: Program, disabled: Collection[str]) -> Prepared:

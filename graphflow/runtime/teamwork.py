@@ -37,7 +37,7 @@ from graphflow.codegen.steps import Launch
 from graphflow.runtime.tables import Label, Memory, Script
 
 # Nanoseconds that dividing a call, and having a team at all, must save.
-MEETING, WAKING = 1500.0, 10_000.0
+MEETING, WAKING = 2500.0, 10_000.0
 MOST_PENDING = 200       # ranges that are compared; with more of them members just meet
 _BOUND = 1 << 48         # above all addresses: where bound arrays stand for comparisons
 

@@ -78,7 +78,8 @@ CASES = {
     "log_sigmoid": Case(tf.math.log_sigmoid, lambda x: -_softplus(-x), 3, -20, 104),
     "softplus": Case(tf.nn.softplus, _softplus, 3, -104, 20),
     "gelu": Case(tf.nn.gelu, _gelu, 9, -14, 6),  # 4.2, but for subnormal Φ
-    "swish": Case(tf.nn.swish, lambda x: x * scipy.special.expit(x), 3, -104, 20),
+    # 2.5, but where sigmoid(x) has lost bits to underflow, which x then multiplies
+    "swish": Case(tf.nn.swish, lambda x: x * scipy.special.expit(x), 53, -104, 20),
     "elu": Case(tf.nn.elu, lambda x: np.where(x < 0, np.expm1(x), x), 2, -18, 5),
     "selu": Case(tf.nn.selu, _selu, 3, -18, 5),
     "softsign": Case(tf.nn.softsign, lambda x: x / (np.abs(x) + 1), 2, -10, 10),

@@ -58,14 +58,16 @@ class _Remembered(Footprints):
                               lambda found: found.same_place(unit, written, read)))
 
     def _ask(self, question: tuple, ask: Callable[[Footprints], Any]) -> Any:
-        answers = self.kernel.answers
-        if question not in answers:
+        answers = self.kernel.answers  # several threads may make plans at once
+        answer = answers.get(question)
+        if answer is None:
             if self._found is None:
                 self._found = Footprints(self.kernel)
+            answer = ask(self._found)
             if len(answers) >= MOST_ANSWERS:
                 answers.clear()
-            answers[question] = ask(self._found)
-        return answers[question]
+            answers[question] = answer
+        return answer
 
 
 def count_answers(launches: Iterable[Launch]) -> int:

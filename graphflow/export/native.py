@@ -1,0 +1,92 @@
+"""The compiled part of a file: machine code and schedules for one kind of machine.
+
+It stands in members `native/…` beside the graph, which stays the truth: where the compiled part is
+for another processor or another graphflow, the graph is compiled as if there were none. Machine
+code is never looked at unless the caller says that the file is trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from graphflow.codegen.cache import portable_environment
+from graphflow.codegen.compile import CACHE, vector_bytes
+from graphflow.codegen.dispatch import emit_dispatcher
+from graphflow.codegen.entry import emit_entry
+from graphflow.dims import assuming
+from graphflow.errors import GraphflowError
+from graphflow.export.limits import LoadLimits
+from graphflow.export.reader import read_members
+from graphflow.export.signatures import LoadedSignature, parts_of
+from graphflow.runtime.bind import feed_types
+from graphflow.runtime.fetch import FetchPlan
+from graphflow.runtime.prepared import give_records, record_of
+from graphflow.tensor import Tensor
+
+ENVIRONMENT = "native/environment"
+_RECORD, _OBJECT = "native/record.", "native/object."
+_SHOWN = 2  # what sizes that are not known are while a program is frozen
+
+
+def native_members(members: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The compiled part of a file with these members, made by loading and compiling it here.
+
+    A signature whose program cannot be written down (an input of unknown rank) has none.
+    """
+    loaded = read_members(members, None, LoadLimits())
+    found: dict[str, bytes] = {}
+    with loaded.session() as session:
+        for signature in loaded.signatures.values():
+            found |= _compiled(signature, session)
+    if not found:
+        return {}
+    for name, emit in (("gf_dispatch", emit_dispatcher), ("gf_entry", emit_entry)):
+        found[_OBJECT + name] = CACHE.function_object(name, emit)
+    return {ENVIRONMENT: environment_name().encode(), **dict(sorted(found.items()))}
+
+
+def environment_name() -> str:
+    """What a compiled part must be made for to be of use in this process."""
+    return portable_environment((f"vectors of {vector_bytes()} bytes",))
+
+
+def take_native(members: Mapping[str, bytes]) -> bool:
+    """Takes up the compiled part of a file; False if there is none for this process."""
+    if members.get(ENVIRONMENT) != environment_name().encode():
+        return False
+    CACHE.give(_named(members, _OBJECT))
+    give_records(_named(members, _RECORD))
+    return True
+
+
+def _named(members: Mapping[str, bytes], prefix: str) -> dict[str, bytes]:
+    return {name[len(prefix):]: data for name, data in members.items()
+            if name.startswith(prefix)}
+
+
+def _compiled(signature: LoadedSignature, session: object) -> dict[str, bytes]:
+    """The members of one signature."""
+    inputs = parts_of(signature.signature.inputs.values())
+    if any(t.shape.rank is None for t in inputs):
+        return {}
+    plan = FetchPlan(session.graph, signature.fetches())  # type: ignore[attr-defined]
+    types, sizes = feed_types({t: _shown(t) for t in inputs})
+    try:
+        assumptions, program = session._freeze(  # type: ignore[attr-defined]
+            plan.tensors, plan.operations, types, sizes)
+        with assuming(assumptions):
+            record = record_of(program, session.options.disable_passes)  # type: ignore[attr-defined]
+    except GraphflowError:  # these sizes are none that it takes; others will be compiled for
+        return {}
+    if record is None:
+        return {}
+    name, data, kernels = record
+    return {_RECORD + name: data,
+            **{_OBJECT + n: code for n, code in CACHE.objects(kernels).items()}}
+
+
+def _shown(tensor: Tensor) -> np.ndarray:
+    shape = [_SHOWN if n is None else n for n in tensor.shape.as_list()]
+    return np.zeros(shape, object if tensor.dtype.is_string else tensor.dtype.numpy)
