@@ -34,6 +34,8 @@ def build(pytensor: Any, job: Job) -> Steps:
         borrowed = [pytensor.Out(o, borrow=True) for o in outputs]
         compiled = pytensor.function(inputs, borrowed if len(borrowed) > 1 else borrowed[0])
         compiled.trust_input = job.variant == "trusted"
+        if job.workload.name == "transpose":  # it gives a view: nothing would be moved
+            return Steps(lambda: np.ascontiguousarray(compiled(*batch)), lambda: None)
         return Steps(lambda: compiled(*batch), lambda: None)
     updates = _updates(pytensor, pt, job.workload.name, output, shared)
     initial = {v: v.get_value() for v in updates}

@@ -45,7 +45,12 @@ def export(
     """
     from graphflow.export.writer import write_export
 
-    write_export(path, signatures, session, training, sites, compiled)
+    if not compiled:
+        write_export(path, signatures, session, training, sites)
+        return
+    from graphflow.export.native import native_members
+
+    write_export(path, signatures, session, training, sites, native_members)
 
 
 def load(

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from graphflow.codegen.cache import portable_environment
-from graphflow.codegen.compile import CACHE, vector_bytes
+from graphflow.codegen.compile import CACHE
 from graphflow.codegen.dispatch import emit_dispatcher
 from graphflow.codegen.entry import emit_entry
 from graphflow.dims import assuming
@@ -20,13 +19,12 @@ from graphflow.errors import GraphflowError
 from graphflow.export.limits import LoadLimits
 from graphflow.export.reader import read_members
 from graphflow.export.signatures import LoadedSignature, parts_of
+from graphflow.export.trusted import ENVIRONMENT, OBJECT, RECORD, environment_name
 from graphflow.runtime.bind import feed_types
 from graphflow.runtime.fetch import FetchPlan
-from graphflow.runtime.prepared import give_records, record_of
+from graphflow.runtime.prepared import record_of
 from graphflow.tensor import Tensor
 
-ENVIRONMENT = "native/environment"
-_RECORD, _OBJECT = "native/record.", "native/object."
 _SHOWN = 2  # what sizes that are not known are while a program is frozen
 
 
@@ -43,27 +41,8 @@ def native_members(members: Mapping[str, bytes]) -> dict[str, bytes]:
     if not found:
         return {}
     for name, emit in (("gf_dispatch", emit_dispatcher), ("gf_entry", emit_entry)):
-        found[_OBJECT + name] = CACHE.function_object(name, emit)
+        found[OBJECT + name] = CACHE.function_object(name, emit)
     return {ENVIRONMENT: environment_name().encode(), **dict(sorted(found.items()))}
-
-
-def environment_name() -> str:
-    """What a compiled part must be made for to be of use in this process."""
-    return portable_environment((f"vectors of {vector_bytes()} bytes",))
-
-
-def take_native(members: Mapping[str, bytes]) -> bool:
-    """Takes up the compiled part of a file; False if there is none for this process."""
-    if members.get(ENVIRONMENT) != environment_name().encode():
-        return False
-    CACHE.give(_named(members, _OBJECT))
-    give_records(_named(members, _RECORD))
-    return True
-
-
-def _named(members: Mapping[str, bytes], prefix: str) -> dict[str, bytes]:
-    return {name[len(prefix):]: data for name, data in members.items()
-            if name.startswith(prefix)}
 
 
 def _compiled(signature: LoadedSignature, session: object) -> dict[str, bytes]:
@@ -83,8 +62,8 @@ def _compiled(signature: LoadedSignature, session: object) -> dict[str, bytes]:
     if record is None:
         return {}
     name, data, kernels = record
-    return {_RECORD + name: data,
-            **{_OBJECT + n: code for n, code in CACHE.objects(kernels).items()}}
+    return {RECORD + name: data,
+            **{OBJECT + n: code for n, code in CACHE.objects(kernels).items()}}
 
 
 def _shown(tensor: Tensor) -> np.ndarray:

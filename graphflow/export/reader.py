@@ -95,7 +95,7 @@ def read_export(
         members = read_archive(path, limits)
         loaded = read_members(members, ops, limits)
         if native is not None:
-            from graphflow.export.native import take_native
+            from graphflow.export.trusted import take_native
 
             take_native(members)
         return loaded

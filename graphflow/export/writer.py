@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,17 +33,15 @@ _PLACEHOLDERS = ("Placeholder", "PlaceholderWithDefault")
 
 def write_export(
     path: PathLike, signatures: Mapping[str, Any], session: BaseSession | None, training: bool,
-    sites: bool, compiled: bool = False,
+    sites: bool, compiled: Callable[[Mapping[str, bytes]], Mapping[str, bytes]] | None = None,
 ) -> None:
-    """What `gf.export` does."""
+    """What `gf.export` does. compiled: gives further members for those that there are."""
     session = _session(session, signatures)
     session._check_open()
     members = build_members(signatures, session, training=training, sites=sites)
-    if compiled:
-        from graphflow.export.native import native_members
-
+    if compiled is not None:
         members = build_members(signatures, session, training=training, sites=sites,
-                                extra=native_members(members))
+                                extra=compiled(members))
     write_archive(path, members)
 
 

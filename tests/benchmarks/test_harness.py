@@ -10,8 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
-WORKERS = {"graphflow_cpu", "graphflow_cpu:run", "graphflow_reference", "graphflow_reference:run"}
+WORKERS = {"graphflow_cpu", "graphflow_cpu:run", "graphflow_cpu:run_many",
+           "graphflow_reference", "graphflow_reference:run"}
 
 
 def run_benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -48,6 +52,42 @@ def test_a_worker_whose_framework_is_not_installed_says_so() -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True,
                           env=dict(os.environ, PYTHONPATH=str(ROOT)), text=True, timeout=60)
     assert json.loads(done.stdout) == {"absent": "No module named 'not_installed_here'"}
+
+
+def test_plain_functions_are_checked_element_by_element(tmp_path: Path) -> None:
+    results = tmp_path / "results.json"
+    done = run_benchmarks(
+        "--only", "graphflow_cpu", "--workloads", "copy,cross_entropy,installed", "--seconds",
+        "0.01", "--turns", "1", "--load-limit", "inf", "--quiet", "--json", str(results))
+    assert done.returncode == 0, done.stdout + done.stderr
+    copy, cross_entropy, installed = json.loads(results.read_text())["results"]
+    for table in (copy, cross_entropy):
+        row = next(r for r in table["rows"] if r["name"] == "graphflow_cpu")
+        assert row["error"] <= 1e-4 and row["rate"] > 0 and row["rate_unit"] == "GB/s"
+    assert installed["rows"][0]["median"] > 2**20
+
+
+def test_an_error_in_one_of_several_outputs_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from benchmarks.expected import joined, relative_error
+
+    expected = [np.array([100.0, -200.0]), np.array([[0.5], [1e-9]])]
+    right = joined(expected)
+    assert relative_error(right, expected) == 0
+    assert math.isclose(relative_error(right + [0, 0, 0.05, 0], expected), 0.1)
+    assert relative_error(right + [0, 0, 0, 1e-9], expected) < 1e-8  # it may have cancelled
+    assert relative_error(right[:3], expected) == math.inf
+    assert relative_error(right * np.nan, expected) == math.inf
+
+
+def test_a_graph_of_the_growth_table() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.workers.growing", "graphflow", "wide", "600"],
+        cwd=ROOT, env=dict(os.environ, PYTHONPATH=str(ROOT)), capture_output=True, text=True,
+        timeout=60)
+    answer = json.loads(done.stdout)
+    assert 500 < answer["operations"] < 1000
+    assert list(answer["stages"])[-1] == "plan" and min(answer["stages"].values()) >= 0
 
 
 def test_a_framework_that_does_not_exist_is_refused() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import graphflow as gf
+from graphflow.codegen import memory
 from graphflow.codegen.memory import ALIGNMENT, Lifetime, place
 
 
@@ -20,6 +23,15 @@ def lifetimes(draw: st.DrawFn) -> Lifetime:
 
 def together(a: Lifetime, b: Lifetime) -> bool:
     return a.first <= b.last and b.first <= a.last
+
+
+@pytest.fixture(autouse=True, params=["by size", "by time"])
+def _way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Few values are placed by size, very many by time: both are tested with few."""
+    before = memory.MANY
+    memory.MANY = 0 if request.param == "by time" else before
+    yield
+    memory.MANY = before
 
 
 @given(st.lists(lifetimes(), max_size=30))

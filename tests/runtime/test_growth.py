@@ -91,7 +91,7 @@ def test_ten_thousand_operations(shape: Callable[[int, Any], Any]) -> None:
 @SHAPES
 def test_work_grows_as_the_graph_does(shape: Callable[[int, Any], Any]) -> None:
     ready(shape, 50)  # what is imported and cached once
-    small, large = (python_calls(lambda n=n: ready(shape, n)) for n in (200, 800))
+    small, large = (python_calls(lambda n=n: ready(shape, n)) for n in (100, 400))
     assert large < 4.6 * small
 
 
