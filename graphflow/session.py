@@ -92,7 +92,7 @@ class BaseSession:
         self._compiling = threading.RLock()
         self._version = self._graph.version
         self._growing = 0
-        self._calls: dict[Any, PreparedCall] = {}
+        self.prepared_calls: dict[Any, PreparedCall] = {}
         self._entry: Entry | None = None
         self._enter: Callable[..., Any] | None = None
 
@@ -146,7 +146,7 @@ class BaseSession:
                 return found
         self._check_open()
         key = call_key(fetches, feed_dict)
-        call = self._calls.get(key)
+        call = self.prepared_calls.get(key)
         if call is not None:
             values = list(feed_dict.values()) if feed_dict else []
             return self._call(call, values)
@@ -154,7 +154,7 @@ class BaseSession:
         plan = FetchPlan(self._graph, fetches)
         call = PreparedCall(plan, list(feeds), plan.form(fetches), list(feed_dict or ()))
         if key is not None and len(feeds) == len(key[1]):
-            self._calls[key] = call
+            self.prepared_calls[key] = call
         else:
             call.form = None
         return self._call(call, list(feeds.values()))
@@ -380,7 +380,7 @@ class BaseSession:
         self._store.open[0] = 0
         self._host_state.close()
         self._variants.clear()
-        self._calls.clear()
+        self.prepared_calls.clear()
         self._store.clear()
 
     def _check_open(self) -> None:

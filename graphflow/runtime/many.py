@@ -18,7 +18,7 @@ from graphflow.codegen.dispatch import OBJECT_HEADER
 from graphflow.codegen.stepping import DONE, REFUSED, STEPS, emit_steps
 from graphflow.errors import FeedError
 from graphflow.runtime.bind import bind_feeds, bind_stack, resolve_feed_key
-from graphflow.runtime.calls import PreparedCall
+from graphflow.runtime.calls import PreparedCall, call_key
 from graphflow.runtime.direct import Recipe
 from graphflow.runtime.entries import dispatcher_address
 from graphflow.runtime.executables import Executable
@@ -46,7 +46,7 @@ def run_many(
     arrays = {k: bind_stack(k, v) for k, v in stacks.items()}
     count = _count(steps, {len(a) for a in arrays.values()})
     alike = {k: v for k, v in bind_feeds(graph, feed_dict).items() if k not in arrays}
-    call = PreparedCall(FetchPlan(graph, fetches), [*arrays, *alike])
+    call = _prepared(session, fetches, [*arrays, *alike])
     done = 0
     if count:
         executable, _ = call.prepare(
@@ -61,6 +61,18 @@ def run_many(
             done = refusal.step  # it is repeated, to be refused in words
     return _one_by_one(session, fetches, count, lambda i: {
         **alike, **{k: a[i] for k, a in arrays.items()}}, done)
+
+
+def _prepared(session: BaseSession, fetches: Any, keys: list[Tensor]) -> PreparedCall:
+    """The call, as it was resolved before if it comes again."""
+    key = call_key(fetches, dict.fromkeys(keys))
+    known = session.prepared_calls
+    call = known.get(("many", key)) if key is not None else None
+    if call is None:
+        call = PreparedCall(FetchPlan(session.graph, fetches), keys)
+        if key is not None:
+            known["many", key] = call
+    return call
 
 
 def _count(steps: int | None, lengths: set[int]) -> int:
@@ -117,18 +129,23 @@ def _in_one_go(
     shown = [f[0] if many else f for f, many in zip(feeds, stacked)]
     if not isinstance(executable, NativeExecutable) or not all(f.size for f in shown):
         return None
-    found = executable.direct_plan(shown)
+    found = executable.lend_plan(shown)
     if found is None:
         return None
-    plan, recipe, keys = found
-    if not recipe.commits:
-        states = store.lend(keys, ())
-        return None if states is None else _Steps(
-            plan, recipe, keys, feeds, stacked, states, steps).run(store)
-    with store.writing([key for key, _ in recipe.commits]):
+    sizes, plan, recipe, keys = found
+
+    def run() -> list[np.ndarray] | None:
         states = store.lend(keys, recipe.taken)
         return None if states is None else _Steps(
             plan, recipe, keys, feeds, stacked, states, steps).run(store)
+
+    try:
+        if not recipe.commits:
+            return run()
+        with store.writing([key for key, _ in recipe.commits]):
+            return run()
+    finally:
+        executable.give_plan_back(sizes, plan)
 
 
 class _Steps:

@@ -219,6 +219,29 @@ class NativeExecutable:
         recipe = recipe_of(self.program, self.schedule, plan, self._claims)
         return None if recipe is None else (plan, recipe, self._state_keys)
 
+    def lend_plan(
+        self, feeds: Sequence[np.ndarray]
+    ) -> tuple[tuple, Plan, Recipe, list[str]] | None:
+        """As `direct_plan`, but to be given back: with the key for `give_plan_back`."""
+        if not self.direct:
+            return None
+        shapes = tuple([feeds[k].shape for k in self._measured_at])
+        plan = self.stages[0].take(shapes)
+        try:
+            plan = plan or self._plan(self.stages[0], {}, shapes)
+        except (_Refused, MemoryError):
+            return None
+        if plan.recipe is None:
+            plan.recipe = recipe_of(self.program, self.schedule, plan, self._claims) or False
+        if not plan.recipe:
+            self.give_plan_back(shapes, plan)
+            return None
+        return shapes, plan, plan.recipe, self._state_keys
+
+    def give_plan_back(self, key: tuple, plan: Plan) -> None:
+        """Keeps a plan for the next run of these sizes."""
+        self.stages[0].give_back(key, plan)
+
     def _run_directly(
         self, feeds: Sequence[np.ndarray], store: Store
     ) -> list[np.ndarray] | None:
