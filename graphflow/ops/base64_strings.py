@@ -43,12 +43,13 @@ ENCODE_BASE64 = declare(
     infer=lambda c: [TensorType(dt.string, c.shape(0))], reference=_encoded, grad=_STRINGS,
     lowering=Host(effect=False),
     samples=lambda: [Sample((np.array(["", "a", "ab?>", "abcd"]),), {"pad": pad})
-                     for pad in (True, False)])
+                     for pad in (True, False)] + [Sample((np.zeros([0, 2], object),), {})])
 
 DECODE_BASE64 = declare(
     "DecodeBase64", "input: string", infer=lambda c: [TensorType(dt.string, c.shape(0))],
     reference=_decoded, grad=_STRINGS, lowering=Host(effect=False),
-    samples=lambda: [Sample((np.array(["", "YQ", "YWI_Pg==", "YWJj"]),))])
+    samples=lambda: [Sample((np.array(["", "YQ", "YWI_Pg==", "YWJj"]),)),
+                     Sample((np.zeros([0, 2], object),))])
 
 
 @op_function

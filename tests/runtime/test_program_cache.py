@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copy_package(folder: Path) -> Path:
     shutil.copytree(Path(graphflow.__file__).parent, folder / "graphflow",
                     ignore=shutil.ignore_patterns("__pycache__"))
+    time.sleep(0.1)  # what has just changed may be half of an edit, and nothing is kept
     return folder
 
 
@@ -228,6 +230,7 @@ def test_an_edit_of_graphflow_makes_programs_anew(tmp_path: Path) -> None:
                              ("shapes.py", False), ("keras/models.py", True)):
         with open(package / "graphflow" / edited, "a") as source:
             source.write("# edited\n")
+        time.sleep(0.1)
         assert run(package, folder)["scheduler"] is not prepared, edited
         assert not run(package, folder)["scheduler"]
 
