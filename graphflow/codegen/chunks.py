@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from graphflow.codegen.elements import Elements, int64
 from graphflow.codegen.library import memory
-from graphflow.codegen.nests import Body, finished, linear, over
+from graphflow.codegen.nests import COLUMN_VECTORS, Body, finished, linear, over
 from graphflow.dims import Dim, ceildiv, product
 from graphflow.loop_ir import b
 from graphflow.loop_ir.expr import Expr
@@ -81,7 +81,7 @@ class _Chunked:
     def body(self) -> Body:
         chunk = self.e.loop()
         first = over(self.e, self.kept_sizes, lambda index: self._chunk(b.index(chunk), index),
-                     lanes=not self.along)
+                     lanes=0 if self.along else COLUMN_VECTORS)
         second = over(self.e, self.kept_sizes, self._total, lanes=bool(self.kept))
         return (Loop(chunk, self.e.size(self.count), first), *second)
 
