@@ -188,8 +188,14 @@ class Optimizer(ElementwiseOptimizer):
 
     @property
     def weights(self) -> list[Any]:
-        """The count of steps, and the slots."""
-        return [self.iterations, *self.variables()]
+        """The count of steps, and the slots in the order in which they were made.
+
+        Not by name: a model that is loaded beside another one has other names.
+        """
+        present = set(self.variables())
+        slots = [slot for by_variable in self._slots.values() for slot in by_variable.values()]
+        others = [v for v in self.variables() if v not in set(slots)]
+        return [self.iterations, *others, *(slot for slot in slots if slot in present)]
 
     def get_weights(self) -> list[Any]:
         """The values of `weights`."""

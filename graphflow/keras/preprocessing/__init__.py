@@ -1,5 +1,5 @@
-"""`keras.preprocessing`: sequences and texts made ready for models."""
+"""`keras.preprocessing`: sequences, texts and images made ready for models."""
 
-from graphflow.keras.preprocessing import sequence, text
+from graphflow.keras.preprocessing import image, sequence, text
 
-__all__ = ["sequence", "text"]
+__all__ = ["image", "sequence", "text"]
