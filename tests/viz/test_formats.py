@@ -44,9 +44,9 @@ def test_the_bytes_do_not_depend_on_the_process(tmp_path):
     code = ("import sys; sys.path[:0] = sys.argv[1:]; import viz_models, graphflow as tf, hashlib;"
             "p = tf.viz(viz_models.mlp()); print(hashlib.sha256((p.svg() + p.dot()).encode())"
             ".hexdigest())")
-    root = Path(tf.__file__).parent.parent
+    package, support = Path(tf.__file__).parents[1], Path(__file__).parents[1] / "support"
     found = {subprocess.run(
-        [sys.executable, "-c", code, str(root), str(root / "tests" / "support")], cwd=tmp_path,
+        [sys.executable, "-c", code, str(package), str(support)], cwd=tmp_path,
         env={**os.environ, "PYTHONHASHSEED": seed}, check=True, capture_output=True,
     ).stdout for seed in ("0", "1")}
     assert len(found) == 1
