@@ -30,7 +30,6 @@ from graphflow.compat import (
 )
 from graphflow.conversion import register_tensor_conversion_function
 from graphflow.custom_gradient import RegisterGradient, custom_gradient, identity_n
-from graphflow.custom_ops import numba_op, register_op
 from graphflow.defaults import get_default_session
 from graphflow.dims import Dimension
 from graphflow.dtypes import (
@@ -687,6 +686,8 @@ if TYPE_CHECKING:
         train,
     )
     from graphflow.ahead import CompiledObject, compile_object
+    from graphflow.custom_ops.numba_op import numba_op
+    from graphflow.custom_ops.registered_op import register_op
     from graphflow.export.graph_def import GraphDef, NodeDef, import_graph_def
     from graphflow.export.limits import LoadLimits
     from graphflow.export.reader import LoadedGraph
@@ -716,10 +717,16 @@ _LAZY_NAMES = {
     "enable_tensor_equality": "compat.switches", "enable_v2_behavior": "compat.switches",
     "enable_v2_tensorshape": "compat.switches", "fixed_size_partitioner": "device_spec",
     "get_logger": "logging", "graph_util": "graph_util", "import_graph_def": "export.graph_def",
-    "min_max_variable_partitioner": "device_spec",
+    "min_max_variable_partitioner": "device_spec", "numba_op": "custom_ops",
+    "register_op": "custom_ops",
     "resource_variables_enabled": "compat.switches", "saved_model": "saved_model",
     "variable_axis_size_partitioner": "device_spec",
 }
+
+
+def __dir__() -> list[str]:
+    """All public names, those of modules that are not loaded yet too."""
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> object:
