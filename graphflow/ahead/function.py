@@ -113,11 +113,15 @@ class Sizes:
 
 @dataclass(slots=True)
 class _Frame:
-    """One use of a schedule: where its values lie."""
+    """One use of a schedule: where its values lie.
+
+    `outer` has the unknowns of a body in terms of the caller's sizes.
+    """
 
     schedule: Schedule
     sizes: Sizes
     memory: dict[Value, Any]
+    outer: Mapping[str, Dim] = field(default_factory=dict)
 
 
 class FunctionEmitter:
@@ -153,7 +157,11 @@ class FunctionEmitter:
         if schedule.status is not None:
             memory[schedule.status] = b.bitcast(self.status, POINTER)
         self._give(memory, outputs)
-        self.top = self._frame(schedule, sizes, memory, reuse=True)
+        results = {schedule.root(v)
+                   for v in (*entry.program.outputs, *entry.program.writes.values())}
+        for root, place in self.workspace.plan(schedule, set(memory), results).items():
+            memory[root] = self._at(place)
+        self.top = _Frame(schedule, sizes, memory)
         for step in schedule.steps:
             self._step(self.top, step)
         self._finish(sizes, outputs, arguments[-1] if stateful else None)
@@ -202,17 +210,6 @@ class FunctionEmitter:
         move = self.module.declare_intrinsic("llvm.memmove", [POINTER, POINTER, I64])
         self.b.call(move, [target, source, size, ir.Constant(ir.IntType(1), 0)])
 
-    def _frame(
-        self, schedule: Schedule, sizes: Sizes, memory: dict[Value, Any], reuse: bool = False
-    ) -> _Frame:
-        """A frame whose values have their places; bodies of loops have theirs all the time."""
-        if reuse:
-            program = self.entry.program
-            results = {schedule.root(v) for v in (*program.outputs, *program.writes.values())}
-            for root, place in self.workspace.plan(schedule, set(memory), results).items():
-                memory[root] = self._at(place)
-        return _Frame(schedule, sizes, memory)
-
     def _at(self, place: int) -> Any:
         """The address of a place in the workspace: the offsets are filled in at the end."""
         offset = self.b.call(self._offset(place), [
@@ -245,15 +242,10 @@ class FunctionEmitter:
             if root.node.opdef.name == "Const":
                 found = self.emission.constant(root.node.attrs["value"].array)
             else:
-                found = self._at(self.workspace.place(self._outer(frame, bytes_of(
-                    frame.schedule, root))))
+                size = bytes_of(frame.schedule, root)
+                found = self._at(self.workspace.place(_substituted(size, frame.outer)))
             frame.memory[root] = found
         return found
-
-    def _outer(self, frame: _Frame, size: Dim) -> Dim:
-        """A size inside a body in terms of the caller's sizes."""
-        names = getattr(frame.sizes, "names", {})
-        return _substituted(size, names)
 
     # ---- steps ------------------------------------------------------------------------------
 
@@ -285,7 +277,7 @@ class FunctionEmitter:
         self, body: Body, frame: _Frame, arguments: Sequence[Value], memories: Sequence[Any]
     ) -> _Frame:
         """The frame of a body that is called with `arguments`, which lie in `memories`."""
-        known, names = dict(frame.sizes.known), dict(getattr(frame.sizes, "names", {}))
+        known, names = dict(frame.sizes.known), dict(frame.outer)
         for inner, argument in zip(body.program.inputs, arguments):
             for dim, size in zip(inner.shape.sizes if inner.shape.rank else (),
                                  argument.shape.sizes if inner.shape.rank else ()):
@@ -293,9 +285,8 @@ class FunctionEmitter:
                 if name and name not in known:
                     known[name] = frame.sizes(size)
                     names[name] = _substituted(size, names)
-        sizes = Sizes(self.b, known)
-        sizes.names = names  # type: ignore[attr-defined]
-        return self._frame(body.schedule, sizes, dict(zip(body.program.inputs, memories)))
+        return _Frame(body.schedule, Sizes(self.b, known),
+                      dict(zip(body.program.inputs, memories)), names)
 
     def _run(self, body: Body, inner: _Frame) -> None:
         for step in body.schedule.steps:
@@ -345,8 +336,8 @@ class FunctionEmitter:
                  for name, body in step.bodies.items()}
         body = step.bodies["body"].program
         results = [*body.outputs[:count], *body.outputs[count + saved:]]
-        fresh = [self._at(self.workspace.place(self._outer(frame, product(
-            [*node.inputs[p].shape.sizes, node.inputs[p].dtype.size]))))
+        fresh = [self._at(self.workspace.place(_substituted(product(
+            [*node.inputs[p].shape.sizes, node.inputs[p].dtype.size]), frame.outer)))
             for p in attrs["carried"]]
         b.branch(head)
         b.position_at_end(head)

@@ -155,7 +155,12 @@ def _linked_from(store: KernelStore, names: Iterable[str]) -> dict[str, int]:
         return {}  # they are compiled anew and replaced
 
 
-CACHE = KernelCache(lambda: open_store((f"vectors of {vector_bytes()} bytes",)))
+def code_settings() -> tuple[str, ...]:
+    """What the code generator is set to: objects for other settings are of no use."""
+    return (f"vectors of {vector_bytes()} bytes",)
+
+
+CACHE = KernelCache(lambda: open_store(code_settings()))
 
 
 # ---- compiling ----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graphflow.codegen.cache import portable_environment
-from graphflow.codegen.compile import CACHE, vector_bytes
+from graphflow.codegen.compile import CACHE, code_settings
 from graphflow.runtime.prepared import give_records
 
 ENVIRONMENT = "native/environment"
@@ -18,7 +18,7 @@ RECORD, OBJECT = "native/record.", "native/object."
 
 def environment_name() -> str:
     """What a compiled part must be made for to be of use in this process."""
-    return portable_environment((f"vectors of {vector_bytes()} bytes",))
+    return portable_environment(code_settings())
 
 
 def take_native(members: Mapping[str, bytes]) -> bool:

@@ -25,7 +25,11 @@ from graphflow.keras.loss_functions import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
-from graphflow.keras.serialization import deserialize_keras_object, serialize_keras_object
+from graphflow.keras.serialization import (
+    deserialize_keras_object,
+    getter,
+    serialize_keras_object,
+)
 from graphflow.keras.weighting import weighted
 from graphflow.ops.scope import scope as name_scope
 from graphflow.tensor import Tensor
@@ -217,14 +221,7 @@ def deserialize(name: Any, custom_objects: Any = None) -> Any:
     return deserialize_keras_object(name, _NAMES, custom_objects, "loss function")
 
 
-def get(identifier: Any) -> Any:
-    """The loss function or object of a name or config, or the function itself; None stays None.
-
-    Raises AttributeValueError (a ValueError) for an unknown name.
-    """
-    if identifier is None or (callable(identifier) and not isinstance(identifier, type)):
-        return identifier
-    return identifier() if isinstance(identifier, type) else deserialize(identifier)
+get = getter("loss function", lambda: _NAMES)
 
 
 def as_loss(identifier: Any) -> Any:

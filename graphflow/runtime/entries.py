@@ -143,7 +143,7 @@ class _Record:
             "made": self._words([0] * len(recipe.outputs)),
             "objects": plan.objects.ctypes.data, "state": plan.address,
             "dispatch": dispatcher_address(),
-            "last": next(row for row, action in plan.actions.items() if action is None),
+            "last": plan.last_row,
             "status": np.asarray(plan.status).ctypes.data, "budget": BUDGET,
             **{name: id(self._kept(value)) for name, value in store.for_entry(
                 frozenset(key for key, _ in recipe.commits)).items()},

@@ -185,7 +185,7 @@ class _Steps:
         status = np.asarray(plan.status)
         settings = {
             "state": plan.address, "dispatch": dispatcher_address(),
-            "last": next(row for row, action in plan.actions.items() if action is None),
+            "last": plan.last_row,
             "status": status.ctypes.data, "budget": BUDGET,
             "moves": self.moves.ctypes.data, "move_count": len(self.moves)}
         for name, value in settings.items():

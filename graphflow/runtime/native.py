@@ -210,14 +210,9 @@ class NativeExecutable:
 
         None if such runs are not direct.
         """
-        if not self.direct:
-            return None
-        try:
-            plan = self._plan(self.stages[0], {}, [feeds[k].shape for k in self._measured_at])
-        except (_Refused, MemoryError):
-            return None
-        recipe = recipe_of(self.program, self.schedule, plan, self._claims)
-        return None if recipe is None else (plan, recipe, self._state_keys)
+        plan = self._plan_for(self._shapes_of(feeds)) if self.direct else None
+        recipe = self._recipe(plan) if plan is not None else None
+        return None if plan is None or recipe is None else (plan, recipe, self._state_keys)
 
     def lend_plan(
         self, feeds: Sequence[np.ndarray]
@@ -225,38 +220,51 @@ class NativeExecutable:
         """As `direct_plan`, but to be given back: with the key for `give_plan_back`."""
         if not self.direct:
             return None
-        shapes = tuple([feeds[k].shape for k in self._measured_at])
-        plan = self.stages[0].take(shapes)
-        try:
-            plan = plan or self._plan(self.stages[0], {}, shapes)
-        except (_Refused, MemoryError):
-            return None
-        if plan.recipe is None:
-            plan.recipe = recipe_of(self.program, self.schedule, plan, self._claims) or False
-        if not plan.recipe:
+        shapes = self._shapes_of(feeds)
+        plan = self.stages[0].take(shapes) or self._plan_for(shapes)
+        recipe = self._recipe(plan) if plan is not None else None
+        if plan is not None and recipe is None:
             self.give_plan_back(shapes, plan)
-            return None
-        return shapes, plan, plan.recipe, self._state_keys
+        return None if plan is None or recipe is None else (
+            shapes, plan, recipe, self._state_keys)
 
     def give_plan_back(self, key: tuple, plan: Plan) -> None:
         """Keeps a plan for the next run of these sizes."""
         self.stages[0].give_back(key, plan)
+
+    def _shapes_of(self, feeds: Sequence[np.ndarray]) -> tuple:
+        """What the plan of a direct run depends on."""
+        return tuple([feeds[k].shape for k in self._measured_at])
+
+    def _plan_for(self, shapes: tuple) -> Plan | None:
+        """A new plan for feeds of these shapes; None if they are refused."""
+        try:
+            return self._plan(self.stages[0], {}, shapes)
+        except (_Refused, MemoryError):
+            return None
+
+    def _recipe(self, plan: Plan) -> Recipe | None:
+        """The recipe of a plan, looked for once."""
+        if plan.recipe is None:
+            plan.recipe = recipe_of(self.program, self.schedule, plan, self._claims) or False
+        return plan.recipe or None
 
     def _run_directly(
         self, feeds: Sequence[np.ndarray], store: Store
     ) -> list[np.ndarray] | None:
         """The outputs, the short way; None if this run must go the long way."""
         stage = self.stages[0]
-        key = tuple([feeds[k].shape for k in self._measured_at])
+        key = self._shapes_of(feeds)
         plan = stage.take(key)
         if plan is None:
             return None
-        if plan.recipe is None:
-            plan.recipe = recipe_of(self.program, self.schedule, plan, self._claims) or False
-        recipe: Recipe = plan.recipe
+        recipe = self._recipe(plan)
+        if recipe is None:
+            stage.give_back(key, plan)
+            return None
         try:
-            fresh = [new_array(shape, dtype) for shape, dtype in recipe.fresh] if recipe else []
-            states = store.lend(self._state_keys, recipe.taken) if recipe else None
+            fresh = [new_array(shape, dtype) for shape, dtype in recipe.fresh]
+            states = store.lend(self._state_keys, recipe.taken)
         except MemoryError:
             states = None
         if states is None:

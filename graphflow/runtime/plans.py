@@ -83,6 +83,11 @@ class Plan:
     cost: int = 0
     loops: bool = False
 
+    @property
+    def last_row(self) -> int:
+        """The row at which the dispatcher is through."""
+        return next(row for row, action in self.actions.items() if action is None)
+
     def view(self, value: Value) -> np.ndarray:
         """The array of a value that lies in the arena."""
         offset, shape = self.placed[value]

@@ -15,7 +15,7 @@ from functools import cache
 
 from graphflow.codegen.cache import KernelStore, open_program_store
 from graphflow.codegen.cache_folder import ANSWERS
-from graphflow.codegen.compile import vector_bytes
+from graphflow.codegen.compile import code_settings
 from graphflow.codegen.kept.answers import count_answers, pack_answers, take_answers
 from graphflow.codegen.kept.record import Source, read_record, source_of, write_record
 from graphflow.codegen.library import LibraryKernel
@@ -63,7 +63,7 @@ class Prepared:
 @cache
 def program_store() -> KernelStore | None:
     """Where this process keeps what was made of Programs, or None for nowhere."""
-    return open_program_store((f"vectors of {vector_bytes()} bytes",))
+    return open_program_store(code_settings())
 
 
 def prepare(program: Program, disabled: Collection[str]) -> Prepared:

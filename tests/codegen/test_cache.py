@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-
-import graphflow
+from packages import copy_package, outcome, start
 
 # Kernels of loop IR and a hand-written one; a loop.
 PROGRAM = """
@@ -60,13 +55,6 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_package(tmp_path_factory.mktemp("package"))
 
 
-def copy_package(folder: Path) -> Path:
-    shutil.copytree(Path(graphflow.__file__).parent, folder / "graphflow",
-                    ignore=shutil.ignore_patterns("__pycache__"))
-    time.sleep(0.1)  # what has just changed may be half of an edit, and nothing is kept
-    return folder
-
-
 @pytest.fixture(scope="module")
 def filled(package: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     """A cache with all kernels of PROGRAM, and what the process that compiled them found."""
@@ -80,23 +68,8 @@ def cache(filled: tuple[Path, dict], tmp_path: Path) -> Path:
     return Path(shutil.copytree(filled[0], tmp_path / "cache"))
 
 
-def start(package: Path, folder: Path | str, program: str, **settings: str) -> Any:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GRAPHFLOW_")}
-    environment |= {"PYTHONPATH": os.pathsep.join([str(package), *filter(None, sys.path)]),
-                    "GRAPHFLOW_CACHE_DIR": str(folder), **settings}
-    return subprocess.Popen([sys.executable, "-c", program], env=environment, cwd=package,
-                            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def outcome(process: Any) -> dict[str, Any]:
-    """What a program printed; nothing went wrong and nothing was said."""
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 0 and errors == "", errors
-    return json.loads(output)
-
-
 def run(package: Path, folder: Path | str, program: str = PROGRAM, **settings: str) -> dict:
-    return outcome(start(package, folder, program, **settings))
+    return outcome(start(package, folder, "-c", program, **settings))
 
 
 def kernel_files(folder: Path) -> list[Path]:
@@ -137,7 +110,7 @@ def test_only_the_user_can_read_it(filled: tuple[Path, dict]) -> None:
 def test_two_processes_at_once(
     package: Path, filled: tuple[Path, dict], tmp_path: Path
 ) -> None:
-    processes = [start(package, tmp_path / "cache", PROGRAM) for _ in range(2)]
+    processes = [start(package, tmp_path / "cache", "-c", PROGRAM) for _ in range(2)]
     for process in processes:
         assert outcome(process)["found"] == filled[1]["found"]
     assert run(package, tmp_path / "cache")["compiled"] == 0
@@ -163,7 +136,7 @@ def test_what_numba_compiles_with_less_care_is_not_kept(package: Path, tmp_path:
 @pytest.mark.skipif(os.name != "posix", reason="no SIGKILL")
 def test_a_writer_that_is_killed(package: Path, filled: tuple[Path, dict], tmp_path: Path) -> None:
     folder = tmp_path / "cache"
-    process = start(package, folder, DIE_WHILE_WRITING + PROGRAM)
+    process = start(package, folder, "-c", DIE_WHILE_WRITING + PROGRAM)
     process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
     left = [path.name for path in folder.glob("*/*/*")]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-import graphflow
+from packages import copy_package, outcome
+from packages import start as start_with
 
 # An MLP with dropout, a conditional, a loop with its gradient, Adam, a moving average.
 PROGRAM = """
@@ -57,18 +55,13 @@ print(json.dumps({
 """
 AS_FIRST = ("2.0", "1", "5")
 
+start = partial(start_with, GRAPHFLOW_THREADS="2")
+
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a copy of graphflow, which nobody edits meanwhile."""
     return copy_package(tmp_path_factory.mktemp("package"))
-
-
-def copy_package(folder: Path) -> Path:
-    shutil.copytree(Path(graphflow.__file__).parent, folder / "graphflow",
-                    ignore=shutil.ignore_patterns("__pycache__"))
-    time.sleep(0.1)  # what has just changed may be half of an edit, and nothing is kept
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -82,21 +75,6 @@ def filled(package: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 def cache(filled: tuple[Path, dict], tmp_path: Path) -> Path:
     """A copy of the filled cache."""
     return Path(shutil.copytree(filled[0], tmp_path / "cache"))
-
-
-def start(package: Path, folder: Path, *command: str, **settings: str) -> Any:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GRAPHFLOW_")}
-    environment |= {"PYTHONPATH": os.pathsep.join([str(package), *filter(None, sys.path)]),
-                    "GRAPHFLOW_CACHE_DIR": str(folder), "GRAPHFLOW_THREADS": "2", **settings}
-    return subprocess.Popen([sys.executable, *command], env=environment, cwd=package,
-                            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def outcome(process: Any) -> dict[str, Any]:
-    """What a program printed; nothing went wrong and nothing was said."""
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 0 and errors == "", errors
-    return json.loads(output)
 
 
 def run(
