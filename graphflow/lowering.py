@@ -73,6 +73,8 @@ class Reduce:
         reduced elements, an int64.
       undoes_broadcast: True if the axes are those that a broadcast from the output's shape to the
         input's repeats, so that they depend on which sizes are one.
+      any_order: True if `combine` may be given its operands in any order, so that several
+        accumulators can be kept side by side in lanes. It goes without saying for a single one.
     """
 
     axes: Callable[[LoweringContext], tuple[int, ...]]
@@ -81,6 +83,7 @@ class Reduce:
     combine: Callable[..., tuple]
     finish: Callable[..., tuple]
     undoes_broadcast: bool = False
+    any_order: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,8 @@ class _Chunked:
         last = self.reduced[-1]
         body: Body = (Fold(
             numbers[last], extents[last], self.into, self.right, lifted, self._merged(lifted),
-            self.init, lanes=self.along and len(lifted) == 1),)
+            self.init, lanes=self.along and (
+                len(lifted) == 1 or self.lowering.any_order)),)
         for a in reversed(self.reduced[:-1]):
             body = (Loop(numbers[a], extents[a], body),)
         if not self.partial:

@@ -24,9 +24,9 @@ from typing import Any
 from llvmlite import ir
 
 from graphflow.codegen.dispatch import OBJECT_HEADER, STATE
+from graphflow.codegen.pen import Pen
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-_P64 = _I64.as_pointer()
 
 # Functions that the entry calls: result and arguments, `o` an object or address, `n` a size,
 # `i` a C int, `v` nothing. Then the objects that it knows.
@@ -38,7 +38,7 @@ FUNCTIONS = {
     "PyTuple_New": "on", "PyTuple_Size": "no", "PyTuple_GetItem": "oon", "PyTuple_SetItem": "iono",
     "PySet_Size": "no",
     "PyObject_CallNoArgs": "oo", "PyObject_CallOneArg": "ooo",
-    "PyArray_NewFromDescr": "oooioooio", "PyArray_Scalar": "oooo",
+    "PyArray_NewFromDescr": "oooioooio", "PyArray_Scalar": "oooo", "PyDataMem_SetHandler": "oo",
 }
 OBJECTS = ("ndarray", "dict", "list", "tuple", "none", "true", "false", "miss")
 API = (*FUNCTIONS, *OBJECTS)
@@ -54,6 +54,7 @@ RECORD = (
     "picks", "pick_count", "keys", "fed", "arrays", "made", "objects",
     "state", "dispatch", "last", "status", "budget",
     "values", "taken", "writers", "lock", "unlock", "begin", "end",
+    "memory",  # the memory handler of the results; 0 for NumPy's own
 )
 ROWS = {
     "feeds": ("type", "rank", "sizes"),
@@ -73,31 +74,12 @@ IN_ORDER = 0x0001 | 0x0100                         # contiguous and aligned
 WRITEABLE = 0x0400
 
 
-class Pen:
-    """Writes functions over 64-bit words."""
+class _ApiPen(Pen):
+    """Writes functions whose first argument is the table of what `API` names."""
 
     def __init__(self, module: ir.Module, name: str, arguments: int) -> None:
-        kind = ir.FunctionType(_I64, [_I64] * arguments)
-        self.function = ir.Function(module, kind, name)
-        self.b = ir.IRBuilder(self.function.append_basic_block("entry"))
-        self.arguments = list(self.function.args)
+        super().__init__(module, name, arguments)
         self.api = self.arguments[0]
-
-    def number(self, value: int) -> ir.Constant:
-        return ir.Constant(_I64, value)
-
-    def at(self, address: Any, offset: Any = 0, kind: Any = _I64) -> Any:
-        """The value in memory, `offset` bytes behind an address."""
-        if not (isinstance(offset, int) and offset == 0):
-            step = self.number(offset) if isinstance(offset, int) else offset
-            address = self.b.add(address, step)
-        return self.b.load(self.b.inttoptr(address, kind.as_pointer()))
-
-    def put(self, address: Any, offset: int, value: Any) -> None:
-        """Writes a word."""
-        place = self.b.add(address, self.number(offset))
-        value = self.number(value) if isinstance(value, int) else value
-        self.b.store(value, self.b.inttoptr(place, _P64))
 
     def object(self, name: str) -> Any:
         """A function's or object's address."""
@@ -112,48 +94,8 @@ class Pen:
                   for p, a in zip(parameters, arguments, strict=True)]
         return self.b.call(self.b.inttoptr(self.object(name), kind), values)
 
-    def same(self, a: Any, b: Any) -> Any:
-        return self.b.icmp_signed("==", a, ir.Constant(a.type, b) if isinstance(b, int) else b)
 
-    def differ(self, a: Any, b: Any) -> Any:
-        return self.b.not_(self.same(a, b))
-
-    def leave_if(self, condition: Any, target: ir.Block) -> None:
-        """To `target` if the condition holds."""
-        following = self.function.append_basic_block()
-        self.b.cbranch(condition, target, following)
-        self.b.position_at_end(following)
-
-    @contextmanager
-    def each(self, count: Any) -> Iterator[Any]:
-        """A loop; gives the number of the turn."""
-        b = self.b
-        before = b.block
-        head, body, end = (self.function.append_basic_block() for _ in range(3))
-        b.branch(head)
-        b.position_at_end(head)
-        turn = b.phi(_I64)
-        turn.add_incoming(self.number(0), before)
-        b.cbranch(b.icmp_signed("<", turn, count), body, end)
-        b.position_at_end(body)
-        yield turn
-        turn.add_incoming(b.add(turn, self.number(1)), b.block)
-        b.branch(head)
-        b.position_at_end(end)
-
-    def block(self) -> ir.Block:
-        return self.function.append_basic_block()
-
-    @contextmanager
-    def written_in(self, block: ir.Block) -> Iterator[None]:
-        """What follows is written at the end of `block`."""
-        before = self.b.block
-        self.b.position_at_end(block)
-        yield
-        self.b.position_at_end(before)
-
-
-class _RecordPen(Pen):
+class _RecordPen(_ApiPen):
     """Writes functions of (api, record, …)."""
 
     def __init__(self, module: ir.Module, name: str, arguments: int) -> None:
@@ -303,6 +245,7 @@ class _Step(_RecordPen):
         first = b.add(self.word("feed_count"), self.word("state_count"))
         with self.each(self.word("fresh_count")) as turn:
             self.put(self.slot("arrays", b.add(first, turn)), 0, 0)
+        usual = self._take_memory()
         with self.rows("fresh") as (turn, kind, rank, sizes, scalar):
             place = self.slot("arrays", b.add(first, turn))
             with b.if_else(self.differ(scalar, 0)) as (kept, new):
@@ -319,8 +262,32 @@ class _Step(_RecordPen):
                     self.leave_if(self.same(array, 0), failed)
                     with self.written_in(failed):
                         self.call("PyErr_Clear")
+                        self._leave_memory(usual)
                         b.branch(self.unready)
                     self.put(place, 0, array)
+        self._leave_memory(usual)
+
+    def _take_memory(self) -> Any:
+        """Takes the results' memory from the record's handler; gives the one before, or 0."""
+        b, handler = self.b, self.word("memory")
+        given = b.block
+        with b.if_then(self.differ(handler, 0)):
+            before = self.call("PyDataMem_SetHandler", handler)
+            with b.if_then(self.same(before, 0)):
+                self.call("PyErr_Clear")
+            end = b.block
+        usual = b.phi(_I64)
+        usual.add_incoming(self.number(0), given)
+        usual.add_incoming(before, end)
+        return usual
+
+    def _leave_memory(self, usual: Any) -> None:
+        """Back to the handler before, which was held as long as it was not in use."""
+        with self.b.if_then(self.differ(usual, 0)):
+            own = self.call("PyDataMem_SetHandler", usual)
+            with self.b.if_then(self.differ(own, 0)):
+                self.call("Py_DecRef", own)
+            self.call("Py_DecRef", usual)
 
     def _drop_fresh(self) -> None:
         first = self.b.add(self.word("feed_count"), self.word("state_count"))
@@ -517,7 +484,7 @@ class _Match(_RecordPen):
             self.put(place, 0, b.load(cells[2]))
 
 
-class _Entry(Pen):
+class _Entry(_ApiPen):
     """`entry(self, arguments, count)`: the built-in function; `self` is the table, an array."""
 
     def __init__(self, module: ir.Module, name: str) -> None:

@@ -138,7 +138,8 @@ def fold_axes(
     if reduced:
         last = reduced[-1]
         body = (Fold(numbers[last], e.size(sizes[last]), into, right, tuple(lifted),
-                     tuple(merged), tuple(init), lanes=along and count == 1),)
+                     tuple(merged), tuple(init),
+                     lanes=along and (count == 1 or lowering.any_order)),)
         for a in reversed(reduced[:-1]):
             body = (Loop(numbers[a], e.size(sizes[a]), body),)
     else:

@@ -7,16 +7,18 @@ values that nobody else reads need memory for one row only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from graphflow.codegen.columns import Columns, chunk_by_chunk, rows_left, rows_together
 from graphflow.codegen.elements import Elements, picks_in_row
 from graphflow.codegen.frames import Frame, pattern
-from graphflow.codegen.nests import Body, fold_axes
+from graphflow.codegen.nests import Body, fold_axes, over
 from graphflow.codegen.reading import read_inputs
 from graphflow.codegen.steps import Launch
 from graphflow.dims import Dim, product, same
 from graphflow.loop_ir import b
+from graphflow.loop_ir.expr import Expr
 from graphflow.loop_ir.nest import Loop, Statement, Store
 from graphflow.lowering import Pointwise, Reduce, Sizes
 from graphflow.program import Node, Value
@@ -185,12 +187,51 @@ class RowMerger:
                 free.append(number)
             else:
                 bound.add(number)
+        if run.members:
+            self._take_columns(run, (*free, *bound))
         run.members.sort()
         run.before.sort()
         while run.members and isinstance(self.steps[run.members[-1]], Group) and (
                 not self._connected(run.members[:-1], run.members[-1])):
             run.members.pop()
         return run if any(isinstance(self.steps[n], Reduction) for n in run.members) else None
+
+    def _take_columns(self, run: _Run, passed: Collection[int]) -> None:
+        """Takes reductions down the columns of what the run reads or makes anyway.
+
+        passed: steps that are no members; none of those before the run reads what comes behind.
+        """
+        if rows_together(run.shape[-1]) is None:
+            return
+        before = {*passed} - {*run.before}
+        for number in sorted(before):
+            step = self.steps[number]
+            if not isinstance(step, Reduction) or not self.follows[number].isdisjoint(before):
+                continue
+            visited = self._columns_read(step, run.shape)
+            full = [v for v, how in (visited or {}).items() if how == (True, True)]
+            if visited is None or not full or any(
+                    run.patterns.get(v, how) != how for v, how in visited.items()):
+                continue
+            if any(v in run.patterns for v in full):
+                run.members.append(number)
+                run.patterns |= visited | dict.fromkeys(step.outputs, (False, True))
+
+    def _columns_read(
+        self, step: Reduction, shape: tuple[Dim, ...]
+    ) -> dict[Value, tuple[bool, bool]] | None:
+        """How what a reduction down columns touches runs over the rows; None if it is none."""
+        sizes = step.node.inputs[0].shape.sizes
+        if not _all_but_last_axis(step.node) or len(sizes) != len(shape) or not all(
+                same(p, q) for p, q in zip(sizes, shape)):
+            return None
+        found: dict[Value, tuple[bool, bool]] = {}
+        for value, picked in (self._visited(step) or {}).items():
+            how = row_pattern(value, shape)
+            if how is None or picked:
+                return None
+            found[value] = how
+        return found or None
 
     def _joins(self, run: _Run, number: int, connected: bool) -> bool:
         """Adds a step to the run if it fits."""
@@ -302,8 +343,8 @@ class RowMerger:
     def _local(self, run: _Run) -> dict[Value, tuple[Dim, ...]]:
         inside = set(run.members)
         found: dict[Value, tuple[Dim, ...]] = {}
-        for number in run.members:
-            for value in self._member(number).outputs:
+        for member in map(self._member, run.members):
+            for value in member.outputs if not _down(member) else ():
                 if value in self.results or not self.readers.get(value, set()) <= inside:
                     continue
                 found[value] = (run.shape[-1],) if run.patterns[value][1] else ()
@@ -311,10 +352,18 @@ class RowMerger:
 
 
 def _last_axis_only(node: Node) -> bool:
+    return _reduced(node) == (len(node.inputs[0].shape.sizes) - 1,)
+
+
+def _all_but_last_axis(node: Node) -> bool:
+    rank = len(node.inputs[0].shape.sizes)
+    return rank > 1 and _reduced(node) == tuple(range(rank - 1))
+
+
+def _reduced(node: Node) -> tuple[int, ...]:
     lowering = node.opdef.lowering
     assert isinstance(lowering, Reduce)
-    axes = tuple(lowering.axes(Elements(lambda v: True).context(node)))
-    return axes == (len(node.inputs[0].shape.sizes) - 1,)
+    return tuple(lowering.axes(Elements(lambda v: True).context(node)))
 
 
 def row_frame(group: RowGroup) -> Frame:
@@ -325,21 +374,40 @@ def row_frame(group: RowGroup) -> Frame:
 
 
 def build_rows(e: Elements, group: RowGroup, begin: Callable[[Member], None]) -> Body:
-    """One loop over the rows. `begin(member)` says which member comes next."""
+    """One loop over the rows, chunk by chunk if columns are reduced.
+
+    `begin(member)` says which member comes next.
+    """
     sizes = (product(group.shape[:-1]), group.shape[-1])
-    row = e.loop()
+    row, chunk = e.loop(), e.loop()
+    rows = rows_together(sizes[1])
+    columns = {} if rows is None else {
+        m.number: Columns(e, m.node, sizes, rows) for m in group.members if _down(m)}
+    at = b.index(row)
+    if rows is not None and columns:
+        at = b.index(chunk) * rows + at
     body: list[Statement] = []
     for member in group.members:
         begin(member)
-        if isinstance(member, Reduction):
-            body.extend(_reduction(e, member.node, sizes, row))
+        if member.number in columns:
+            column = columns[member.number]
+            body.extend(over(e, sizes[1:], lambda c, column=column: column.add(
+                b.index(chunk), [at], c[0])))
+        elif isinstance(member, Reduction):
+            body.extend(_reduction(e, member.node, sizes, at))
         elif group.patterns[member.outputs[0]][1]:
-            column = e.loop()
-            body.append(Loop(column, e.size(sizes[1]),
-                             _stores(e, member, (b.index(row), b.index(column))), lanes=True))
+            body.extend(over(e, sizes[1:], lambda c, m=member: _stores(e, m, (at, c[0]))))
         else:
-            body.extend(_stores(e, member, (b.index(row), 0)))
-    return (Loop(row, e.size(sizes[0]), tuple(body)),)
+            body.extend(_stores(e, member, (at, 0)))
+    if rows is None or not columns:
+        return (Loop(row, e.size(sizes[0]), tuple(body)),)
+    loop = Loop(row, rows_left(e, sizes[0], chunk, rows), tuple(body))
+    return chunk_by_chunk(e, list(columns.values()), chunk, (loop,))
+
+
+def _down(member: Member) -> bool:
+    """Whether a member reduces columns, over all rows."""
+    return isinstance(member, Reduction) and not _last_axis_only(member.node)
 
 
 def _stores(e: Elements, member: Group, index: tuple) -> Body:
@@ -347,9 +415,9 @@ def _stores(e: Elements, member: Group, index: tuple) -> Body:
                  for v in member.outputs)
 
 
-def _reduction(e: Elements, node: Node, sizes: tuple[Dim, Dim], row: int) -> Body:
+def _reduction(e: Elements, node: Node, sizes: tuple[Dim, Dim], row: Expr) -> Body:
     lowering = node.opdef.lowering
     assert isinstance(lowering, Reduce)
     ctx = Elements(lambda v: True).context(node)
-    places = [e.offset(v, (b.index(row), 0)) for v in node.outputs]
-    return fold_axes(e, node, lowering, sizes, [1], {0: b.index(row)}, ctx, True, places)
+    places = [e.offset(v, (row, 0)) for v in node.outputs]
+    return fold_axes(e, node, lowering, sizes, [1], {0: row}, ctx, True, places)

@@ -16,7 +16,6 @@ from functools import partial
 
 from graphflow.codegen.capabilities import Capabilities
 from graphflow.codegen.checks import build_check, status_word
-from graphflow.codegen.chunks import build_chunked, rows_of_a_chunk
 from graphflow.codegen.contraction import build_contraction
 from graphflow.codegen.cumulative import build_cumulative
 from graphflow.codegen.elements import Elements, NotCompilable, picks_in_row
@@ -28,12 +27,12 @@ from graphflow.codegen.library import LibraryKernel, build_library, memory
 from graphflow.codegen.nests import (
     build_join,
     build_map,
-    build_reduce,
     build_scatter,
     build_window,
 )
 from graphflow.codegen.packing import packed_operands
 from graphflow.codegen.reading import NEEDS_SIZES, Readers, read_inputs
+from graphflow.codegen.reductions import build_reduction
 from graphflow.codegen.regions import region_step
 from graphflow.codegen.repeats import Form, Repeats
 from graphflow.codegen.rows import (
@@ -609,12 +608,7 @@ class Scheduler:
         groups = merged.axes if merged is not None else tuple((a,) for a in range(len(shape)))
         sizes = merged.sizes if merged is not None else shape
         reduced = [k for k, g in enumerate(groups) if g[0] in axes]
-        ctx = Elements.context(Elements(lambda v: True), node)
-        rows = rows_of_a_chunk(sizes, reduced)
-        if rows is None:
-            body = build_reduce(elements, node, lowering, sizes, reduced, ctx)
-        else:
-            body = build_chunked(elements, node, lowering, sizes, reduced, rows, ctx)
+        body = build_reduction(elements, node, lowering, sizes, reduced)
         return self._finish(elements, body, [node])
 
     def _cumulative(self, node: Node, lowering: Cumulative, number: int) -> Launch:

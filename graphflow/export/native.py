@@ -14,6 +14,7 @@ import numpy as np
 from graphflow.codegen.compile import CACHE
 from graphflow.codegen.dispatch import emit_dispatcher
 from graphflow.codegen.entry import emit_entry
+from graphflow.codegen.recycling import emit_recycling
 from graphflow.dims import assuming
 from graphflow.errors import GraphflowError
 from graphflow.export.limits import LoadLimits
@@ -40,7 +41,8 @@ def native_members(members: Mapping[str, bytes]) -> dict[str, bytes]:
             found |= _compiled(signature, session)
     if not found:
         return {}
-    for name, emit in (("gf_dispatch", emit_dispatcher), ("gf_entry", emit_entry)):
+    for name, emit in (("gf_dispatch", emit_dispatcher), ("gf_entry", emit_entry),
+                       ("gf_recycling", emit_recycling)):
         found[OBJECT + name] = CACHE.function_object(name, emit)
     return {ENVIRONMENT: environment_name().encode(), **dict(sorted(found.items()))}
 

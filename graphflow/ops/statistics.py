@@ -83,7 +83,7 @@ def _moments_lowering() -> Reduce:
         n = b.cast(count, found[1].dtype)
         return tuple(b.cast(v / n, ctx.out_dtypes[0]) for v in found[1:])
 
-    return Reduce(lowered_axes, constants, lift, _moments_combine, finish)
+    return Reduce(lowered_axes, constants, lift, _moments_combine, finish, any_order=True)
 
 
 MOMENTS = declare(
@@ -252,7 +252,7 @@ def _logsumexp_lowering() -> Reduce:
     def finish(b: Any, found: Sequence[Any], count: Any, ctx: LoweringContext) -> tuple:
         return (b.cast(b.log(found[1]) + found[0], ctx.out_dtypes[0]),)
 
-    return Reduce(lowered_axes, constants, lift, _logsumexp_combine, finish)
+    return Reduce(lowered_axes, constants, lift, _logsumexp_combine, finish, any_order=True)
 
 
 LOG_SUM_EXP = declare(

@@ -11,7 +11,6 @@ import ctypes
 import math
 from collections.abc import Callable, Hashable, Sequence
 from functools import cache
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,9 @@ from graphflow.codegen.entry import (
 from graphflow.runtime.calls import MISS, PreparedCall
 from graphflow.runtime.direct import Recipe
 from graphflow.runtime.fetch import FlatForm
+from graphflow.runtime.numpy_interface import NUMPY_FUNCTIONS, numpy_function
 from graphflow.runtime.plans import BUDGET, Plan
+from graphflow.runtime.results import is_large, recycling
 from graphflow.runtime.store import VariableStore
 
 REPEATS = 3              # calls in the same form before one gets a record
@@ -145,6 +146,7 @@ class _Record:
             "dispatch": dispatcher_address(),
             "last": plan.last_row,
             "status": np.asarray(plan.status).ctypes.data, "budget": BUDGET,
+            "memory": _memory_for(recipe),
             **{name: id(self._kept(value)) for name, value in store.for_entry(
                 frozenset(key for key, _ in recipe.commits)).items()},
         }
@@ -171,6 +173,12 @@ class _Record:
         return self._words(shape)
 
 
+def _memory_for(recipe: Recipe) -> int:
+    """The address of the memory handler of a step's results; 0 for NumPy's own."""
+    handler = recycling() if any(is_large(*form) for form in recipe.fresh) else None
+    return 0 if handler is None else id(handler)
+
+
 def releases(plan: Plan) -> bool:
     """Whether a step takes long enough to let other threads work."""
     return plan.loops or plan.cost > HELD_COST or bool(plan.state[STATE.index("team")])
@@ -191,29 +199,18 @@ def _entry_address() -> int:
 @cache
 def _api() -> np.ndarray:
     """The addresses of what the entry calls and knows, in the order of `API`."""
-    numpy_functions = {"PyArray_NewFromDescr": 94, "PyArray_Scalar": 60}  # places in its table
-    table = ctypes.cast(_numpy_table(), ctypes.POINTER(ctypes.c_void_p))
     objects = {"ndarray": np.ndarray, "dict": dict, "list": list, "tuple": tuple, "none": None,
                "true": True, "false": False, "miss": MISS}
     addresses: list[Any] = []
     for name in API:
         if name in objects:
             addresses.append(id(objects[name]))
-        elif name in numpy_functions:
-            addresses.append(table[numpy_functions[name]])
+        elif name in NUMPY_FUNCTIONS:
+            addresses.append(numpy_function(name))
         else:
             addresses.append(ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
     assert set(API) == set(FUNCTIONS) | set(objects)
     return np.array(addresses, np.int64)
-
-
-def _numpy_table() -> int:
-    """The address of NumPy's table of C functions."""
-    numpy_2 = int(np.__version__.split(".")[0]) >= 2
-    umath = import_module(f"numpy.{'_core' if numpy_2 else 'core'}._multiarray_umath")
-    get = ctypes.pythonapi.PyCapsule_GetPointer
-    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return int(get(umath._ARRAY_API, None))
 
 
 @cache

@@ -13,8 +13,9 @@ from graphflow.codegen.steps import CountStep, MeasureStep
 from graphflow.program import Value
 from graphflow.reference import Store
 from graphflow.runtime.plans import Plan
+from graphflow.runtime.results import new_array
 from graphflow.runtime.stages import Stage
-from graphflow.runtime.tables import History, with_room
+from graphflow.runtime.tables import History
 
 
 class Run:
@@ -37,11 +38,6 @@ class Run:
         self.shapes: dict[Value, tuple[int, ...]] = {}
         self.plans: list[tuple[Stage, tuple, Plan]] = []
         self.done: list[list[Any]] = []
-
-
-def new_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Memory that a run gives away."""
-    return with_room(np.empty(shape, dtype))
 
 
 def begin_histories(run: Run, plan: Plan) -> None:

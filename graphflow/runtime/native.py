@@ -39,11 +39,11 @@ from graphflow.runtime.interludes import (
     end_histories,
     grow,
     measure,
-    new_array,
 )
 from graphflow.runtime.plans import BUDGET, IllegalSizes, Plan, VariableUpdate, make_plan
 from graphflow.runtime.prepared import prepare
 from graphflow.runtime.replay import replay_of
+from graphflow.runtime.results import new_array
 from graphflow.runtime.specialise import SpecialisedExecutable, exact, obstacles
 from graphflow.runtime.stages import CannotCompile, Stage, find_stages, learn_numbers
 from graphflow.runtime.tables import History, with_room

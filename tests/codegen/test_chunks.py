@@ -7,21 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from thread_bits import bits
 
 import graphflow as gf
 from graphflow.codegen.chunks import CHUNK, rows_of_a_chunk
 from graphflow.dims import symbol
 
 RNG = np.random.default_rng(0)
-
-
-def bits(fetch: Any, feeds: dict[Any, Any]) -> tuple[np.ndarray, set[bytes]]:
-    """What one thread gives, and the bits that one to four give."""
-    found = []
-    for threads in (1, 2, 3, 4):
-        with gf.Session(options=gf.Options(threads=threads)) as session:
-            found.append(np.asarray(session.run(fetch, feeds)))
-    return found[0], {f.tobytes() for f in found}
 
 
 @pytest.mark.parametrize(("shape", "axis"), [

@@ -13,7 +13,9 @@ from graphflow.codegen.cpu.turns import ZERO, emit_turns, multiple
 from graphflow.codegen.cpu.values import Values, Vector
 from graphflow.loop_ir.nest import Fold
 
-UNROLLED = 4  # vectors of partial results: they hide the latency of the combining operation
+# Vectors of partial results: they hide the latency of the combining operation. A fold of several
+# results has fewer for each, as there are not registers for more.
+UNROLLED = 4
 
 
 def emit_fold(values: Values, fold: Fold, width: int) -> None:
@@ -33,22 +35,34 @@ def _fold_in_lanes(values: Values, fold: Fold, extent: Any, width: int) -> Any:
     """Partial results in several vectors, then lane by lane; gives how far it came."""
     b, count = values.builder, len(fold.into)
     start = [Lanes(b, width).splat(values.value(e)) for e in fold.identity]
-    groups = [tuple(-1 - k * count - i for i in range(count)) for k in range(UNROLLED)]
+    unrolled = max(1, min(UNROLLED, 2 * UNROLLED // count))
+    groups = [tuple(-1 - k * count - i for i in range(count)) for k in range(unrolled)]
     for group in groups:
         values.accumulators.update(zip(group, start))
-    blocks = multiple(values, extent, width * UNROLLED)
+    blocks = multiple(values, extent, width * unrolled)
     _vector_turns(values, fold, ZERO, blocks, width, groups)
     whole = multiple(values, extent, width)
-    _vector_turns(values, fold, blocks, whole, width, groups[:1])
+    if unrolled > 1:
+        _vector_turns(values, fold, blocks, whole, width, groups[:1])
     for group in groups[1:]:
         _merge(values, fold, groups[0], [values.accumulators[n] for n in group])
-    total = [values.accumulators[n] for n in groups[0]]
-    for lane in range(width):
-        one = [b.extract_element(t, ir.Constant(I32, lane)) for t in total]
-        _merge(values, fold, fold.into, one)
+    while width > 1:  # the lanes' upper half joins the lower one
+        width //= 2
+        halves = [_halves(b, values.accumulators[n], width) for n in groups[0]]
+        values.accumulators.update(zip(groups[0], (low for low, _ in halves)))
+        _merge(values, fold, groups[0], [high for _, high in halves])
+    _merge(values, fold, fold.into, [values.accumulators[n] for n in groups[0]])
     for n in (n for group in groups for n in group):
         del values.accumulators[n]
     return whole
+
+
+def _halves(b: ir.IRBuilder, vector: Any, width: int) -> tuple[Any, Any]:
+    """The lower and the upper half of a vector of twice that many lanes."""
+    if width == 1:
+        return tuple(b.extract_element(vector, ir.Constant(I32, k)) for k in range(2))
+    return tuple(b.shuffle_vector(vector, vector, ir.Constant(
+        ir.VectorType(I32, width), list(range(k * width, (k + 1) * width)))) for k in range(2))
 
 
 def _vector_turns(
