@@ -30,6 +30,7 @@ from graphflow.codegen.nests import (
     build_scatter,
     build_window,
 )
+from graphflow.codegen.ordering import delay_updates
 from graphflow.codegen.packing import packed_operands
 from graphflow.codegen.reading import NEEDS_SIZES, Readers, read_inputs
 from graphflow.codegen.reductions import build_reduction
@@ -145,8 +146,10 @@ class Scheduler:
             else:
                 steps.append(step)  # type: ignore[arg-type]  # groups were handled above
         steps.extend(check.launch for check in checks)
-        return Schedule(steps, self.aliases, list(self.stored), self.room,
+        made = Schedule(steps, self.aliases, list(self.stored), self.room,
                         self.status if self.checks else None)
+        delay_updates(made)
+        return made
 
     def _prune(self, readers: dict[Value, set[int]], results: set[Value]) -> None:
         """Takes the outputs out of groups that only their own group uses."""

@@ -2,19 +2,22 @@
 
 What a copy cannot compute again is *saved*: the region gives it as further outputs. Saved are
 the results of host functions, of assignments, the reads of variables that the region's operation
-assigns, and the results of inner conditionals and loops that hold any of these.
+assigns, and the results of inner conditionals and loops that hold any of these. A loop also saves
+what is much work, a product; its copy is there for the gradient alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from graphflow.builder import F
 from graphflow.errors import GradientError, describe
 from graphflow.freeze import needed_operations
 from graphflow.gradients import gradients
 from graphflow.graph import get_default_graph, is_read
-from graphflow.lowering import Host, Region, State
+from graphflow.lowering import Contraction, Host, Region, State
 from graphflow.opdef import NotDifferentiable
 from graphflow.program import is_effect
 from graphflow.regions import RegionGraph
@@ -70,6 +73,16 @@ def saved_tensors(region: RegionGraph, kept: set[Tensor]) -> list[Tensor]:
     return saved
 
 
+def saved_work(region: RegionGraph) -> list[Tensor]:
+    """What takes longer to compute again than to keep: the results of products."""
+    return [t for op in region.get_operations() for t in op.outputs if is_work(t)]
+
+
+def is_work(tensor: Tensor) -> bool:
+    """Whether a tensor that a region saves could be computed again."""
+    return isinstance(tensor.op.opdef.lowering, Contraction) and tensor.dtype.is_differentiable
+
+
 def saved_reads(replaced: Mapping[Tensor, Tensor], handle: Tensor) -> list[Tensor]:
     """Stand-ins of the saved reads of a variable that the region assigns."""
     return [copy for t, copy in replaced.items() if is_read(t.op) and t.op.inputs[0] is handle]
@@ -97,12 +110,14 @@ def _not_through(inner: Operation, outer: Operation | None) -> GradientError:
 
 
 def inline(
-    region: RegionGraph, bindings: Mapping[Tensor, Tensor], replaced: Mapping[Tensor, Tensor]
+    region: RegionGraph, bindings: Mapping[Tensor, Tensor], replaced: Mapping[Tensor, Tensor],
+    kept: Mapping[Tensor, Tensor] = MappingProxyType({}),
 ) -> dict[Tensor, Tensor]:
     """Copies what `region.outputs` need into the default graph.
 
     bindings: stand-ins of the region → tensors. replaced: tensors of the region that are not
-    computed again → tensors. Returns tensor of the region → its copy.
+    computed again → tensors. kept: tensors of the region whose values are there, while gradients
+    flow through what computes them → tensors. Returns tensor of the region → its copy.
     """
     graph: Any = get_default_graph()
     copies = dict(bindings) | dict(replaced)
@@ -120,5 +135,6 @@ def inline(
             copy = graph.add_operation(op.opdef, inputs, op.attrs, op.name.rpartition("/")[2])
         copy.gradient_override = op.gradient_override
         for tensor, new in zip(op.outputs, copy.outputs):
-            copies.setdefault(tensor, new)
+            copies.setdefault(
+                tensor, F.remembered(new, kept[tensor]) if tensor in kept else new)
     return copies

@@ -2,7 +2,8 @@
 
 At iteration i the values of the loop variables are read from their histories, the body's
 intermediates are computed again, and the chain rule of one turn is applied. Memory is one value
-of each loop variable per iteration (Griewank & Walther 2008, ch. 12: checkpointing each turn).
+of each loop variable and each product per iteration (Griewank & Walther 2008, ch. 12:
+checkpointing each turn).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from graphflow.builder import F
 from graphflow.gradients import gradients
 from graphflow.graph import get_default_graph
 from graphflow.indexed_slices import IndexedSlices
-from graphflow.ops.inline import inline, refuse_saved_regions, saved_reads
+from graphflow.ops.inline import inline, is_work, refuse_saved_regions, saved_reads
 from graphflow.regions import RegionGraph, settled
 from graphflow.tensor import Operation, Tensor
 
@@ -34,11 +35,15 @@ class _Loop:
     def history(self, k: int) -> Tensor:
         return self.op.outputs[self.count + 1 + k]
 
-    def saved(self) -> dict[Tensor, Tensor]:
-        """Tensor of the body that is not recomputed → its history."""
+    def saved(self, work: bool) -> dict[Tensor, Tensor]:
+        """Tensor of the body that is not recomputed → its history.
+
+        work: which ones: those that could be.
+        """
         first = 2 * self.count + 1
         extra = self.body.outputs[self.count:]
-        return dict(zip(extra, self.op.outputs[first:first + len(extra)]))
+        histories = zip(extra, self.op.outputs[first:first + len(extra)])
+        return {t: h for t, h in histories if is_work(t) == work}
 
 
 def _parts(op: Operation) -> _Loop:
@@ -100,10 +105,11 @@ def _copied_body(
                  for inner, outer in zip(loop.body.captures.values(), loop.captured)}
     if loop.body.iteration is not None:
         bindings[loop.body.iteration] = i
-    replaced = {t: F.history_read(h, i) for t, h in loop.saved().items()}
-    for tensor, value in replaced.items():
+    replaced, kept = (
+        {t: F.history_read(h, i) for t, h in loop.saved(work).items()} for work in (False, True))
+    for tensor, value in (*replaced.items(), *kept.items()):
         value.narrow(tensor.shape)
-    return inline(loop.body, bindings, replaced), values, replaced
+    return inline(loop.body, bindings, replaced, kept), values, replaced
 
 
 def _one_turn(

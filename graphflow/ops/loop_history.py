@@ -1,4 +1,4 @@
-"""The histories of loop variables: one value per iteration, read and written at one of them."""
+"""The histories of loops: one value per iteration, read and written at one of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from graphflow import dtypes as dt
 from graphflow.builder import apply, op_function
 from graphflow.errors import UnimplementedError
-from graphflow.lowering import Gather, Scatter
+from graphflow.lowering import Gather, Pointwise, Scatter
 from graphflow.opdef import Infer, RunError, TensorType
 from graphflow.ops.declare import declare
 from graphflow.shapes import UNKNOWN_SHAPE
@@ -72,3 +72,21 @@ HISTORY_SCATTER = declare(
 def history_scatter(g: Any, iteration: Any, history: Any) -> Any:
     """Zeros of the history's shape, with `g` at `iteration`."""
     return apply(HISTORY_SCATTER, (g, iteration, history))
+
+
+# ---- what a turn has computed -------------------------------------------------------------------
+
+REMEMBERED = declare(
+    "Remembered", "computed: T, kept: T", infer=lambda c: [TensorType(c.dtype(0), c.shape(0))],
+    reference=lambda computed, kept: kept, grad=lambda F, op, g: [g, None],
+    lowering=Pointwise(lambda b, computed, kept: kept), T=dt.INEXACT)
+
+
+@op_function
+def remembered(computed: Any, kept: Any) -> Any:
+    """`kept`, which is the value that `computed` had; gradients flow to `computed`.
+
+    What computes the value again is there for its gradient alone, and dead where that does not
+    need the value.
+    """
+    return apply(REMEMBERED, (computed, kept))

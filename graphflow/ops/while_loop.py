@@ -2,8 +2,9 @@
 
 `While` can also give, for each loop variable, the history of its values at the start of each
 iteration; the gradient is another loop that walks the histories backwards and recomputes the
-body's intermediates from them. What cannot be recomputed (a `py_func`'s result) is an extra output
-of the body and has a history of its own. Histories cost nothing unless a gradient reads them.
+body's intermediates from them. What cannot be recomputed (a `py_func`'s result), or would take
+long (a product), is an extra output of the body and has a history of its own. Histories cost
+nothing unless a gradient reads them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from graphflow.graph import Graph, get_default_graph
 from graphflow.lowering import Region
 from graphflow.opdef import Attr, Infer, TensorType
 from graphflow.ops.declare import declare
+from graphflow.ops.inline import saved_work
 from graphflow.ops.loop_history import as_history
 from graphflow.ops.nests import Nest, Stateful
 from graphflow.ops.traced_regions import REGION_ATTRS, add_saved, captured_inputs, set_outputs
@@ -36,7 +38,7 @@ def _while_type(c: Infer) -> list[TensorType]:
     outputs = body.outputs
     # Sizes that change are other unknowns in the history than after the loop.
     history = [TensorType(t.dtype, _stacked(t.shape)) for t in _loop_types(body, count)]
-    history += [TensorType(v.dtype, _stacked(v.shape) if v.shape.is_fully_defined()
+    history += [TensorType(v.dtype, _stacked(v.shape) if _lasts(v.shape, variables)
                            else UNKNOWN_SHAPE) for v in outputs[count:count + saved]]
     state = [TensorType(v.dtype, v.shape) for v in outputs[count + saved:]]
     return [*variables, TensorType(dt.int64, SCALAR), *history, *state]
@@ -46,6 +48,20 @@ def _loop_types(body: Any, count: int) -> list[TensorType]:
     """The loop variables' types after the loop: sizes that a turn changes are new unknowns."""
     return [TensorType(t.dtype, settled(t.shape, o.shape))
             for t, o in zip(body.inputs[:count], body.outputs)]
+
+
+def _lasts(shape: TensorShape, variables: Sequence[TensorType]) -> bool:
+    """True if a shape is surely the same in each turn: its sizes are those of loop variables."""
+    sizes = {d for t in variables if t.shape.rank is not None for d in t.shape.sizes}
+    return shape.rank is not None and all(isinstance(d, int) or d in sizes for d in shape.sizes)
+
+
+def _add_work(step: RegionGraph, count: int) -> int:
+    """Adds what a gradient need not compute again to the outputs; gives how many there are."""
+    variables = _loop_types(step, count)
+    saved = [t for t in saved_work(step) if _lasts(t.shape, variables)]
+    step.outputs.extend(saved)
+    return len(saved)
 
 
 def _stacked(shape: TensorShape) -> TensorShape:
@@ -128,6 +144,8 @@ def while_loop(
             shapes = _changed(start, shapes, step.outputs)
         count = len(start)
         _, saved = add_saved((test, step))
+        if back_prop:
+            saved += _add_work(step, count)
         captured = captured_inputs(graph, (test, step))
         with graph.control_dependencies([*test.outer_controls, *step.outer_controls]):
             op = graph.add_operation(

@@ -207,6 +207,12 @@ def small_power(x: Value, y: Any, node: Node) -> Value | None:
 # ---- values passed on ---------------------------------------------------------------------------
 
 
+@rule(op("Remembered", "computed", "kept"), lambda F, x: F.remembered(x, x + 0))
+def remembered(computed: Value, kept: Value, node: Node) -> Value | None:
+    """What is remembered is not computed again, once gradients have been through it."""
+    return kept if is_result(kept, node) else None
+
+
 @rule(op("Identity StopGradient PreventGradient PlaceholderWithDefault", "x"),
       lambda F, x: F.identity(x), lambda F, x: F.stop_gradient(x),
       lambda F, x: F.placeholder_with_default(x, [None, 4]))

@@ -43,7 +43,7 @@ COMPUTING = (
     Composite, Contraction, Cumulative, Gather, Generate, Join, Library, Pointwise, Reduce,
     Scatter, Sizes, View, Window)
 # The stacks of a loop's gradient: only a While makes them.
-INTERNAL = {"HistoryRead", "HistoryScatter"}
+INTERNAL = {"HistoryRead", "HistoryScatter", "Remembered"}
 
 
 def test_every_module_of_the_package_is_imported() -> None:

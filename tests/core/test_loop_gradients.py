@@ -450,3 +450,55 @@ def test_sizes_that_depend_on_the_data():
     y = gf.while_loop(lambda i, a: i < 2, lambda i, a: (i + 1, gf.boolean_mask(a * a, a > 0.0)),
                       [0, x])[1]
     check(y, x, at=np.array([1.5, -1.0, 0.5]), orders=1)
+
+
+# ---- products -----------------------------------------------------------------------------------
+
+MATRIX = np.array([[0.9, -0.3, 0.2], [0.4, 0.7, -0.5], [-0.1, 0.6, 0.8]])
+
+
+def products(gradient, feeds):
+    """How many products the program of a gradient has."""
+    with gf.Session() as session:
+        kernels = session.explain(gradient, feeds).kernels
+    return sum(k.kind == "contraction" for k in kernels)
+
+
+def test_a_product_is_not_computed_again():
+    w = gf.placeholder(gf.float64, [3, 3])
+    rows = gf.placeholder(gf.float64, [None, 3])
+    out = repeat(4, lambda a: gf.tanh(gf.matmul(a, w)) + rows, rows)
+    gradient, = gf.gradients(out, w)
+    fed = np.linspace(-1, 1, 15).reshape(5, 3)
+    assert products(gradient, {w: MATRIX, rows: fed}) == 3  # the product and its two gradients
+    scalar = gf.reduce_sum(out)
+    with gf.Session() as session:
+        expected = differences(lambda v: session.run(scalar, {w: v, rows: fed}), MATRIX)
+        np.testing.assert_allclose(
+            session.run(gradient, {w: MATRIX, rows: fed}), expected, rtol=1e-6, atol=1e-8)
+
+
+def test_the_second_order_of_products():
+    w = gf.placeholder(gf.float64, [3, 3])
+    check(repeat(3, lambda a: gf.tanh(gf.matmul(a, w)), gf.constant(MATRIX)), w, MATRIX)
+
+
+def test_products_of_rows_that_become_more():
+    w = gf.placeholder(gf.float64, [3, 3])
+    out = gf.while_loop(
+        lambda i, a: i < 3,
+        lambda i, a: (i + 1, gf.concat([a, gf.sin(gf.matmul(a, w))], 0)),
+        [0, gf.constant(MATRIX)],
+        shape_invariants=[gf.TensorShape([]), gf.TensorShape([None, 3])])[1]
+    check(out, w, MATRIX, orders=1)
+
+
+def test_the_reference_agrees():
+    w = gf.placeholder(gf.float64, [3, 3])
+    out = repeat(3, lambda a: gf.tanh(gf.matmul(a, w)), gf.constant(MATRIX))
+    gradient, = gf.gradients(out, w)
+    found = []
+    for device in ("cpu", "reference"):
+        with gf.Session(device=device) as session:
+            found.append(session.run(gradient, {w: MATRIX}))
+    np.testing.assert_allclose(*found, rtol=1e-12)
