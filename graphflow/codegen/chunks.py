@@ -9,11 +9,12 @@ number of them. It is more accurate, too: errors grow with the length of a chunk
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from graphflow.codegen.elements import Elements, int64
 from graphflow.codegen.library import memory
 from graphflow.codegen.nests import COLUMN_VECTORS, Body, finished, linear, over
-from graphflow.dims import Dim, ceildiv, product
+from graphflow.dims import Dim, ceildiv, known_factor, product
 from graphflow.loop_ir import b
 from graphflow.loop_ir.expr import Expr
 from graphflow.loop_ir.nest import Begin, Fold, Loop, Store, accumulator, load
@@ -22,7 +23,7 @@ from graphflow.program import Node, Value
 
 CHUNK = 1 << 14      # elements
 FEW_RESULTS = 64
-UNKNOWN_BESIDE = 256  # elements beside an axis of unknown size that make a reduction long
+UNKNOWN_BESIDE = 256  # elements beside an unknown number that make a reduction long
 
 
 def rows_of_a_chunk(sizes: Sequence[Dim], reduced: Sequence[int]) -> int | None:
@@ -31,13 +32,11 @@ def rows_of_a_chunk(sizes: Sequence[Dim], reduced: Sequence[int]) -> int | None:
     if not reduced or not all(isinstance(d, int) for d in kept):
         return None
     known = [d for d in sizes if isinstance(d, int)]
-    beside = 1
-    for d in known:
-        beside *= d
+    beside = prod(known)
     if any(isinstance(d, int) and d == 0 for d in sizes) or _count(kept) > FEW_RESULTS:
         return None
     if len(known) < len(sizes):
-        long = beside >= UNKNOWN_BESIDE
+        long = prod(map(known_factor, sizes)) >= UNKNOWN_BESIDE
     else:
         long = beside >= 2 * CHUNK
     first = sizes[reduced[0]]

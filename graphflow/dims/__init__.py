@@ -33,6 +33,7 @@ from graphflow.dims.size import (
     fresh_number,
     is_anonymous,
     is_size,
+    known_factor,
     mul,
     never_negative,
     product,
@@ -47,6 +48,6 @@ __all__ = [
     "Assumptions", "Dim", "Dimension", "KnownDim", "SymDim", "add", "as_dim", "as_known_size",
     "assuming", "broadcast_dims", "ceildiv", "current_assumptions", "dim_max", "dim_min", "equal",
     "evaluate_dim", "floordiv", "fresh", "fresh_integer", "fresh_number", "is_anonymous",
-    "is_size", "mul", "never_negative", "product", "same", "simplify", "sub", "symbol",
-    "symbol_name", "wrap",
+    "is_size", "known_factor", "mul", "never_negative", "product", "same", "simplify", "sub",
+    "symbol", "symbol_name", "wrap",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from math import gcd
 from typing import Any, Union
 
 import numpy as np
@@ -332,6 +333,11 @@ def _forgotten(size: SymDim) -> SymDim:
     return fresh() if never_negative(size) else fresh_integer()
 
 
+def known_factor(size: Dim) -> int:
+    """The largest number that surely divides a size: of 6·n + 4·m it is 2."""
+    return gcd(*(c for _, c in size.terms)) if isinstance(size, SymDim) else int(size)
+
+
 def add(a: Any, b: Any) -> Dim:
     """a + b."""
     if not (is_size(a) and is_size(b)):
@@ -406,7 +412,9 @@ def dim_min(a: Any, b: Any) -> Dim:
 
 def equal(a: Any, b: Any) -> bool | None:
     """True, False, or None when it depends on sizes that are not known yet."""
-    difference = sub(a, b)
+    if a is b:
+        return True
+    difference = a - b if type(a) is int and type(b) is int else sub(a, b)
     if not isinstance(difference, SymDim):
         return difference == 0
     return None

@@ -65,6 +65,7 @@ def test_errors_grow_with_the_length_of_a_chunk() -> None:
     ((1 << 16, 8), [0], CHUNK // 8),
     ((symbol("n"), 784), [0, 1], CHUNK // 784),
     ((symbol("n"),), [0], None),             # a batch's losses
+    ((symbol("n") * 784,), [0], CHUNK),      # both axes of a matrix as one
     ((symbol("n"), 784), [1], None),
     ((0, 1 << 20), [0, 1], None),
 ])

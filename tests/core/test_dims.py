@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 import graphflow as gf
 from graphflow import dims
-from graphflow.dims import Assumptions, assuming, broadcast_dims, equal, evaluate_dim, same, symbol
+from graphflow.dims import (
+    Assumptions,
+    assuming,
+    broadcast_dims,
+    equal,
+    evaluate_dim,
+    known_factor,
+    same,
+    symbol,
+)
 from graphflow.errors import ShapeError
 
 NAMES = ("n", "m", "k")
@@ -95,6 +104,12 @@ def test_equality_has_three_answers():
     assert equal(n + 2, n + 1) is False
     assert equal(n, m) is None
     assert equal((n + 1) * (n - 1), n * n - 1) is True
+
+
+def test_the_known_factor_of_a_size():
+    n, m = symbol("n"), symbol("m")
+    assert [known_factor(d) for d in (12, n, 6 * n * m, 6 * n + 4 * m, 6 * n + 3)] == [
+        12, 1, 6, 2, 3]
 
 
 def test_what_divides_exactly_is_divided():

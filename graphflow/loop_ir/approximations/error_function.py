@@ -14,11 +14,13 @@ from graphflow import dtypes
 from graphflow.loop_ir.approximations.exponential import power_of_e, scale_by_power
 from graphflow.loop_ir.approximations.floats import (
     at_most,
+    fast_two_sum,
     flip,
     format_of,
     horner,
     power_of_two,
     sign_of,
+    two_product,
 )
 from graphflow.loop_ir.builder import b
 from graphflow.loop_ir.expr import Expr
@@ -96,7 +98,7 @@ def erf(x: Expr) -> Expr:
 
 
 def erfc(x: Expr) -> Expr:
-    """1 − erf x within 3 ULP of the result, also where it underflows."""
+    """1 − erf x within 2 ULP of the result, also where it underflows."""
     constants = _CONSTANTS[x.dtype]
     magnitude = at_most(abs(x), constants.erfc_high)
     shifted = magnitude + constants.offset
@@ -104,13 +106,17 @@ def erfc(x: Expr) -> Expr:
     # What the sum and the quotient have rounded away, relative to u: it would count twice over.
     lost = magnitude - (shifted - constants.offset)
     error = b.fma(u, -lost, b.fma(u, -shifted, 1.0))
-    scaled = horner(b.fma(u, error, u - constants.centre), constants.scaled) * u
+    t = b.fma(u, error, u - constants.centre)
+    first, *others = constants.scaled
+    polynomial, polynomial_low = fast_two_sum(b.const(first, x), t * horner(t, others))
+    scaled, scaled_low = two_product(polynomial, u)
+    scaled_low = b.fma(polynomial_low, u, scaled_low)
     square = magnitude * magnitude  # what it rounds away is a factor of e^(−x²)
     error = error + b.fma(-magnitude, magnitude, square)
     power = power_of_e(-square)
-    growth = power.r * power.slope
-    growth = growth + b.fma(error, growth, error)
-    right = scale_by_power(b.fma(scaled, growth, scaled), power)
+    growth, growth_low = two_product(power.r, power.slope)
+    little = b.fma(scaled, growth_low + b.fma(error, growth, error), scaled_low)
+    right = scale_by_power(scaled + b.fma(scaled, growth, little), power)
     far = b.select(x < 0.0, 2.0 - right, right)
     return b.select(magnitude < 0.75, 1.0 - flip(_near(magnitude), sign_of(x)), far)
 

@@ -22,6 +22,7 @@ from graphflow.loop_ir.approximations.floats import (
     nearest_integer,
     sign_of,
     two_product,
+    two_sum,
 )
 from graphflow.loop_ir.approximations.magnitude import largest
 from graphflow.loop_ir.builder import b
@@ -89,11 +90,20 @@ def cos(x: Expr) -> Expr:
 
 
 def tan(x: Expr) -> Expr:
-    """The tangent within 4 ULP for every x: sin r / cos r or −cos r / sin r; keeps −0."""
-    s, c, quadrant = _sine_and_cosine(abs(x))
+    """The tangent within 2 ULP for every x: sin r / cos r or −cos r / sin r; keeps −0.
+
+    Sine and cosine are sums of two floats, and the quotient is put right by what it leaves.
+    """
+    r, r_low, quadrant = _reduced_in_two(abs(x))
     odd = _is_odd(quadrant)
-    quotient = b.select(odd, c, s) / b.select(odd, s, c)
-    return flip(quotient, _second_bit(quadrant << 1) ^ sign_of(x))
+    (s, s_low), (c, c_low) = _polynomials_in_two(r)
+    s_low, c_low = b.fma(r_low, c, s_low), b.fma(-r_low, s, c_low)
+    above, above_low = b.select(odd, c, s), b.select(odd, c_low, s_low)
+    below, below_low = b.select(odd, s, c), b.select(odd, s_low, c_low)
+    one_part = 1.0 / below
+    quotient = above * one_part
+    left = b.fma(-quotient, below, above) + b.fma(-quotient, below_low, above_low)
+    return flip(b.fma(left, one_part, quotient), _second_bit(quadrant << 1) ^ sign_of(x))
 
 
 def sin_pi(x: Expr) -> Expr:
@@ -117,17 +127,36 @@ def _second_bit(quadrant: Expr) -> Expr:
 
 def _sine_and_cosine(x: Expr) -> tuple[Expr, Expr, Expr]:
     """sin r, cos r and n, of which the lowest two bits count, for x ≥ 0."""
-    constants = _CONSTANTS[x.dtype]
     n, quadrant = nearest_integer(x, TWO_OVER_PI)
     r = x
-    for part in constants.half_pi:
+    for part in _CONSTANTS[x.dtype].half_pi:
         r = b.fma(n, -part, r)
-    if largest(x) >= 2.0**constants.large:
-        large = x >= 2.0**constants.large
-        large_r, large_quadrant = _reduce_large(x)
-        r = b.rarely(large, large_r, r)
-        quadrant = b.rarely(large, large_quadrant, quadrant)
+    (r,), quadrant = _unless_large(x, (r,), quadrant)
     return *_polynomials(r), quadrant
+
+
+def _reduced_in_two(x: Expr) -> tuple[Expr, Expr, Expr]:
+    """r, what its rounding has lost, and n, of which the lowest two bits count, for x ≥ 0."""
+    n, quadrant = nearest_integer(x, TWO_OVER_PI)
+    first, second, third = _CONSTANTS[x.dtype].half_pi
+    product, product_low = two_product(n, b.const(second, x))
+    r, low = two_sum(b.fma(n, -first, x), -product)  # the difference is exact
+    r, last = two_sum(r, n * -third)
+    (r, low), quadrant = _unless_large(x, (r, low - product_low + last), quadrant)
+    return r, low, quadrant
+
+
+def _unless_large(
+    x: Expr, near: tuple[Expr, ...], quadrant: Expr
+) -> tuple[tuple[Expr, ...], Expr]:
+    """r, in one or two parts, and n: as they are given, or for large x by `_reduce_large`."""
+    limit = 2.0**_CONSTANTS[x.dtype].large
+    if largest(x) < limit:
+        return near, quadrant
+    large = x >= limit
+    *parts, large_quadrant = _reduce_large(x)
+    return (tuple(b.rarely(large, p, r) for p, r in zip(parts, near)),
+            b.rarely(large, large_quadrant, quadrant))
 
 
 def _polynomials(r: Expr) -> tuple[Expr, Expr]:
@@ -138,8 +167,17 @@ def _polynomials(r: Expr) -> tuple[Expr, Expr]:
     return s, c
 
 
-def _reduce_large(x: Expr) -> tuple[Expr, Expr]:
-    """r and n for x ≥ 2^large: Payne and Hanek's reduction in 32-bit words held in uint64.
+def _polynomials_in_two(r: Expr) -> tuple[tuple[Expr, Expr], tuple[Expr, Expr]]:
+    """sin r and cos r, each with what its rounding has lost."""
+    constants = _CONSTANTS[r.dtype]
+    square = r * r
+    s_rest = square * r * horner(square, constants.sin)
+    c_rest = b.fma(square * square, horner(square, constants.cos), square * -0.5)
+    return fast_two_sum(r, s_rest), fast_two_sum(b.const(1.0, r), c_rest)
+
+
+def _reduce_large(x: Expr) -> tuple[Expr, Expr, Expr]:
+    """r in two parts and n for x ≥ 2^large: Payne and Hanek's reduction, 32-bit words in uint64.
 
     x is m·2^(shift + large − fraction_bits) with an integer m, and shift ≥ 0. Modulo 4, m times
     the bits of 2/π from `shift` on is two bits of quadrant and a fraction of π/2.
@@ -156,15 +194,17 @@ def _reduce_large(x: Expr) -> tuple[Expr, Expr]:
     lower = b.cast(fraction & _WORD, dtypes.float64) * 2.0**-64
     not_finite = x - x  # NaN for ±∞ and NaN
     if is_single(x):
-        r = b.cast((upper + lower) * 1.5707963267948966, dtypes.float32)
-        return r + not_finite, b.cast(quadrant, dtypes.int32)
+        exact = (upper + lower) * 1.5707963267948966
+        r = b.cast(exact, dtypes.float32)
+        r_low = b.cast(exact - b.cast(r, dtypes.float64), dtypes.float32)
+        return r + not_finite, r_low, b.cast(quadrant, dtypes.int32)
     below = (words[2] << 34) | (words[3] << 2) | (words[4] >> 30)
     high, low = fast_two_sum(upper, lower)
     low = low + b.cast(below, dtypes.float64) * 2.0**-128
     half_pi, half_pi_low, _ = constants.half_pi
     r, error = two_product(high, b.const(half_pi, x))
-    r = r + (error + b.fma(high, half_pi_low, low * half_pi))
-    return r + not_finite, quadrant
+    r, r_low = fast_two_sum(r, error + b.fma(high, half_pi_low, low * half_pi))
+    return r + not_finite, r_low, quadrant
 
 
 def _window(shift: Expr, layout: Format, constants: _Constants) -> list[Expr]:
