@@ -15,6 +15,7 @@ from graphflow.dtypes import DType
 from graphflow.graph import get_default_graph
 from graphflow.indexed_slices import IndexedSlices
 from graphflow.ops import state
+from graphflow.train.duplicate_indices import summed_once
 from graphflow.train.optimizer import Optimizer
 
 
@@ -106,6 +107,14 @@ class AdamOptimizer(Optimizer):
         decayed = state.assign(slot, slot * beta)
         with get_default_graph().control_dependencies([decayed]):
             return state.scatter_add(slot, indices, rows)
+
+    def _apply_sparse_duplicate_indices(self, grad: IndexedSlices, var: Any) -> Any:
+        """m and v are added to: repeated rows may come as zeros. A subclass may replace rows."""
+        own = type(self)
+        if own._apply_sparse is not AdamOptimizer._apply_sparse or (
+                own._move_by_rows is not AdamOptimizer._move_by_rows):
+            return super()._apply_sparse_duplicate_indices(grad, var)
+        return self._apply_sparse(summed_once(grad, var), var)
 
     def _apply_sparse(self, grad: IndexedSlices, var: Any) -> Any:
         return self._move_by_rows(grad.values, var, grad.indices)

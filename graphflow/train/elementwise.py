@@ -11,6 +11,7 @@ from graphflow.builder import F, convert
 from graphflow.dtypes import DType
 from graphflow.indexed_slices import IndexedSlices
 from graphflow.ops import state
+from graphflow.train.duplicate_indices import summed_everywhere
 from graphflow.train.optimizer import Optimizer
 
 Slots = dict[str, Any]
@@ -89,6 +90,12 @@ class ElementwiseOptimizer(Optimizer):
 
     def _resource_apply_dense(self, grad: Any, handle: Any) -> Any:
         return self._move(grad, handle)
+
+    def _apply_sparse_duplicate_indices(self, grad: IndexedSlices, var: Any) -> Any:
+        """Rows are replaced: repeated ones may come with the same values."""
+        if type(self)._apply_sparse is not ElementwiseOptimizer._apply_sparse:
+            return super()._apply_sparse_duplicate_indices(grad, var)
+        return self._apply_sparse(summed_everywhere(grad, var), var)
 
     def _apply_sparse(self, grad: IndexedSlices, var: Any) -> Any:
         return self._move_rows(grad.values, var, grad.indices)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -253,3 +254,30 @@ def test_gradient_of_another_shape() -> None:
     w = tf.Variable([1.0, 2.0], name="w")
     with pytest.raises(errors.ShapeError, match=r"\[2\]"):
         optimizer().apply_gradients([(tf.ones([3]), w)])
+
+
+@pytest.mark.parametrize("make", [
+    lambda: tf.train.AdamOptimizer(0.1), lambda: tf.train.AdagradOptimizer(0.1),
+    lambda: tf.train.GradientDescentOptimizer(0.1), lambda: tf.train.RMSPropOptimizer(0.1)])
+def test_a_step_with_repeated_rows_needs_nothing_of_python(make: Any) -> None:
+    table = tf.Variable(np.ones((6, 2), np.float32))
+    ids = tf.placeholder(tf.int32, [None])
+    train = make().minimize(tf.reduce_sum(tf.square(tf.gather(table, ids))))
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        assert not sess.explain(train, {ids: [1, 2, 1]}).host_steps
+        sess.run(train, {ids: [1, 2, 1]})
+        assert np.unique(sess.run(table)).size > 1
+
+
+def test_an_optimizer_that_adds_rows_itself_gets_each_once() -> None:
+    class Adding(tf.train.AdamOptimizer):
+        def _apply_sparse(self, grad: Any, var: Any) -> Any:
+            return tf.scatter_sub(var, grad.indices, grad.values)
+
+    table = tf.Variable(np.ones((4, 1), np.float32))
+    train = Adding().minimize(tf.reduce_sum(tf.gather(table, [1, 2, 1])))
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        sess.run(train)
+        np.testing.assert_array_equal(sess.run(table), [[1], [-1], [0], [1]])
