@@ -8,7 +8,8 @@ chunk is depends on the shape alone, so the result is the same for any number of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from graphflow.codegen.elements import Elements, int64
 from graphflow.codegen.library import memory
@@ -99,7 +100,7 @@ def build_columns(e: Elements, node: Node, sizes: tuple[Dim, Dim], rows: int) ->
 
     def some(first: Expr, together: int) -> Body:
         places = [simplified(first + k) for k in range(together)]
-        return over(e, sizes[1:], lambda at: columns.add(b.index(chunk), places, at[0]))
+        return over_row(e, sizes[1], partial(columns.add, b.index(chunk), places))
 
     body = (Loop(block, blocks, some(start + b.index(block) * TOGETHER, TOGETHER)),
             Loop(single, count - blocks * TOGETHER,
@@ -114,10 +115,15 @@ def rows_left(e: Elements, size: Dim, chunk: int, rows: int) -> Expr:
 
 def chunk_by_chunk(e: Elements, columns: Sequence[Columns], chunk: int, body: Body) -> Body:
     """The loop over chunks around `body`, which adds to columns of equal sizes; the totals."""
-    row = columns[0].sizes[1:]
+    row = columns[0].sizes[1]
 
-    def clear(at: tuple[Expr, ...]) -> Body:
-        return tuple(s for x in columns for s in x.clear(b.index(chunk), at[0]))
+    def clear(column: Expr) -> Body:
+        return tuple(s for x in columns for s in x.clear(b.index(chunk), column))
 
-    totals = [s for x in columns for s in over(e, row, lambda at, x=x: x.total(at[0]))]
-    return (Loop(chunk, e.size(columns[0].chunks), (*over(e, row, clear), *body)), *totals)
+    totals = [s for x in columns for s in over_row(e, row, x.total)]
+    return (Loop(chunk, e.size(columns[0].chunks), (*over_row(e, row, clear), *body)), *totals)
+
+
+def over_row(e: Elements, row: Dim, inner: Callable[[Expr], Body]) -> Body:
+    """A loop over the columns of a row, in lanes."""
+    return over(e, [row], lambda at: inner(at[0]))

@@ -9,11 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from graphflow.codegen.columns import Columns, chunk_by_chunk, rows_left, rows_together
-from graphflow.codegen.elements import Elements, picks_in_row
+from graphflow.codegen.columns import (
+    Columns,
+    chunk_by_chunk,
+    over_row,
+    rows_left,
+    rows_together,
+)
+from graphflow.codegen.elements import Elements, int64, picks_in_row
 from graphflow.codegen.frames import Frame, pattern
-from graphflow.codegen.nests import Body, fold_axes, over
+from graphflow.codegen.nests import Body, fold_axes
 from graphflow.codegen.reading import read_inputs
 from graphflow.codegen.steps import Launch
 from graphflow.dims import Dim, product, same
@@ -382,7 +389,8 @@ def build_rows(e: Elements, group: RowGroup, begin: Callable[[Member], None]) ->
     row, chunk = e.loop(), e.loop()
     rows = rows_together(sizes[1])
     columns = {} if rows is None else {
-        m.number: Columns(e, m.node, sizes, rows) for m in group.members if _down(m)}
+        m.number: Columns(e, m.node, sizes, rows) for m in group.members
+        if isinstance(m, Reduction) and _down(m)}
     at = b.index(row)
     if rows is not None and columns:
         at = b.index(chunk) * rows + at
@@ -390,15 +398,14 @@ def build_rows(e: Elements, group: RowGroup, begin: Callable[[Member], None]) ->
     for member in group.members:
         begin(member)
         if member.number in columns:
-            column = columns[member.number]
-            body.extend(over(e, sizes[1:], lambda c, column=column: column.add(
-                b.index(chunk), [at], c[0])))
+            body.extend(over_row(
+                e, sizes[1], partial(columns[member.number].add, b.index(chunk), [at])))
         elif isinstance(member, Reduction):
             body.extend(_reduction(e, member.node, sizes, at))
         elif group.patterns[member.outputs[0]][1]:
-            body.extend(over(e, sizes[1:], lambda c, m=member: _stores(e, m, (at, c[0]))))
+            body.extend(over_row(e, sizes[1], partial(_stores, e, member, at)))
         else:
-            body.extend(_stores(e, member, (at, 0)))
+            body.extend(_stores(e, member, at, int64(0)))
     if rows is None or not columns:
         return (Loop(row, e.size(sizes[0]), tuple(body)),)
     loop = Loop(row, rows_left(e, sizes[0], chunk, rows), tuple(body))
@@ -410,7 +417,7 @@ def _down(member: Member) -> bool:
     return isinstance(member, Reduction) and not _last_axis_only(member.node)
 
 
-def _stores(e: Elements, member: Group, index: tuple) -> Body:
+def _stores(e: Elements, member: Group, *index: Expr) -> Body:
     return tuple(Store(e.buffer(v, written=True), e.offset(v, index), e.computed(v, index))
                  for v in member.outputs)
 

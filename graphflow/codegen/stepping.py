@@ -9,7 +9,7 @@ from __future__ import annotations
 from llvmlite import ir
 
 from graphflow.codegen.dispatch import STATE
-from graphflow.codegen.entry import Pen
+from graphflow.codegen.pen import Pen
 
 # `first` to `end` are the steps to be made; `resumes` says that the first one has paused inside.
 STEPS = ("first", "end", "resumes", "state", "dispatch", "last", "status", "budget",

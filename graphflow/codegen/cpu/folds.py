@@ -10,7 +10,7 @@ from llvmlite import ir
 from graphflow.codegen.cpu.lanes import Lanes
 from graphflow.codegen.cpu.memory import I32, I64
 from graphflow.codegen.cpu.turns import ZERO, emit_turns, multiple
-from graphflow.codegen.cpu.values import Values, Vector
+from graphflow.codegen.cpu.values import Values, Vector, steps
 from graphflow.loop_ir.nest import Fold
 
 # Vectors of partial results: they hide the latency of the combining operation. A fold of several
@@ -21,18 +21,18 @@ UNROLLED = 4
 def emit_fold(values: Values, fold: Fold, width: int) -> None:
     """One fold; `width` lanes where it may use lanes and none are in use."""
     extent = values.value(fold.extent)
-    first = ZERO
     if fold.lanes and values.vector is None:
-        first = _fold_in_lanes(values, fold, extent, width)
+        _fold_in_lanes(values, fold, extent, width)
+        return
 
     def turn(index: Any) -> None:
         _merge(values, fold, fold.into, [values.vector_value(e) for e in fold.lifted])
 
-    emit_turns(values, fold.number, first, extent, 1, fold.into, turn)
+    emit_turns(values, fold.number, ZERO, extent, 1, fold.into, turn)
 
 
-def _fold_in_lanes(values: Values, fold: Fold, extent: Any, width: int) -> Any:
-    """Partial results in several vectors, then lane by lane; gives how far it came."""
+def _fold_in_lanes(values: Values, fold: Fold, extent: Any, width: int) -> None:
+    """Partial results in several vectors, the last of them under a mask; then half by half."""
     b, count = values.builder, len(fold.into)
     start = [Lanes(b, width).splat(values.value(e)) for e in fold.identity]
     unrolled = max(1, min(UNROLLED, 2 * UNROLLED // count))
@@ -44,6 +44,7 @@ def _fold_in_lanes(values: Values, fold: Fold, extent: Any, width: int) -> Any:
     whole = multiple(values, extent, width)
     if unrolled > 1:
         _vector_turns(values, fold, blocks, whole, width, groups[:1])
+    _vector_turns(values, fold, whole, extent, width, groups[:1], start)
     for group in groups[1:]:
         _merge(values, fold, groups[0], [values.accumulators[n] for n in group])
     while width > 1:  # the lanes' upper half joins the lower one
@@ -54,7 +55,6 @@ def _fold_in_lanes(values: Values, fold: Fold, extent: Any, width: int) -> Any:
     _merge(values, fold, fold.into, [values.accumulators[n] for n in groups[0]])
     for n in (n for group in groups for n in group):
         del values.accumulators[n]
-    return whole
 
 
 def _halves(b: ir.IRBuilder, vector: Any, width: int) -> tuple[Any, Any]:
@@ -67,21 +67,38 @@ def _halves(b: ir.IRBuilder, vector: Any, width: int) -> tuple[Any, Any]:
 
 def _vector_turns(
     values: Values, fold: Fold, first: Any, end: Any, width: int,
-    groups: Sequence[tuple[int, ...]],
+    groups: Sequence[tuple[int, ...]], neutral: Sequence[Any] = (),
 ) -> None:
-    """Vectors from `first` to `end`, folded into the groups in turn."""
+    """Vectors from `first` to `end`, folded into the groups in turn.
+
+    neutral: what counts instead of the elements behind `end`, if there may be any.
+    """
+    if isinstance(end, ir.Constant) and isinstance(first, ir.Constant) and (
+            first.constant >= end.constant):
+        return
+
     def turn(index: Any) -> None:
         for k, group in enumerate(groups):
             base = values.builder.add(index, ir.Constant(I64, k * width)) if k else index
             values.inside[-1].values.clear()
             values.local = {}
             values.indices[fold.number] = base
-            values.vector = Vector(fold.number, base, width, None)
-            _merge(values, fold, group, [values.vector_value(e) for e in fold.lifted])
+            mask = _inside(values, base, end, width) if neutral else None
+            values.vector = Vector(fold.number, base, width, mask)
+            lifted = [values.vector_value(e) for e in fold.lifted]
+            if neutral:
+                lifted = [values.builder.select(mask, x, n) for x, n in zip(lifted, neutral)]
+            _merge(values, fold, group, lifted)
             values.vector = None
 
     changed = [n for group in groups for n in group]
     emit_turns(values, fold.number, first, end, width * len(groups), changed, turn)
+
+
+def _inside(values: Values, base: Any, end: Any, width: int) -> Any:
+    """Which of the lanes from `base` on lie before `end`."""
+    left = Lanes(values.builder, width).splat(values.builder.sub(end, base))
+    return values.builder.icmp_signed("<", steps(width), left)
 
 
 def _merge(values: Values, fold: Fold, names: Sequence[int], right: Sequence[Any]) -> None:
