@@ -11,12 +11,16 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks.frameworks import Framework, select
+from benchmarks.frameworks import KERNELS, Framework, select
 from benchmarks.fresh import measure_cold, measure_imports, measure_memory, measure_warm
 from benchmarks.growth import COUNTS, SHAPES, measure_growth
 from benchmarks.installed import measure_installed
+from benchmarks.kernel_report import show_kernels
+from benchmarks.kernel_workloads import KERNEL_TABLES
+from benchmarks.kernels import measure_kernels
 from benchmarks.report import Result, show, versions, write_json
 from benchmarks.rotation import Row
+from benchmarks.saved_start import measure_saved
 from benchmarks.stepping import Settings, measure_steps
 from benchmarks.workloads import WORKLOADS
 
@@ -52,15 +56,17 @@ class Table:
 def _tables() -> dict[str, list[Table]]:
     """By the name in --workloads."""
     tables: dict[str, list[Table]] = {}
-    for w in WORKLOADS.values():
+    for w in (w for w in WORKLOADS.values() if w.kernel is None):
         tables.setdefault(w.table or w.name, []).append(
             Table(f"{w.name}: {w.title}", "s", _steps(w.name), (w.amount, w.unit)))
     return tables | {
         "import_time": [Table("import_time: import in a new process", "s", measure_imports)],
         "cold": [Table(f"cold {name}: build, compile, first step; new process, empty caches",
-                       "s", _cold(name)) for name in ("mlp", "cnn")],
+                       "s", _cold(name)) for name in ("mlp", "cnn", "resnet20")],
         "warm": [Table("warm mlp: from the start of a process to the first loss, caches filled",
                        "s", _warm)],
+        "saved_start": [Table("saved_start: a saved mlp, from NumPy imported to the first result; "
+                              "new process, caches filled", "s", measure_saved)],
         "memory": [Table(f"memory: peak resident size of the mlp process, {caches}", "bytes",
                          _memory(warm))
                    for caches, warm in (("caches filled", True), ("empty caches", False))],
@@ -73,6 +79,25 @@ def _tables() -> dict[str, list[Table]]:
 
 
 TABLES = _tables()
+NAMES = [*TABLES, *KERNEL_TABLES]
+
+
+def _measured(
+    console: Console, name: str, frameworks: Sequence[Framework], settings: Settings
+) -> list[Result]:
+    """The results of all tables of one name, which are printed."""
+    if name in KERNEL_TABLES or name in KERNELS:
+        title, kernels = KERNEL_TABLES.get(name, ("", ()))
+        results = list(measure_kernels(
+            [k.name for k in kernels] or [name], frameworks, settings))
+        show_kernels(console, f"{name}: {title}" if title else name, results)
+        return results
+    results = []
+    for table in TABLES[name]:
+        rows = tuple(table.measure(frameworks, settings))
+        results.append(Result(table.title, table.unit, rows, table.rate))
+        show(console, results[-1])
+    return results
 
 
 def _names(context: click.Context, option: click.Parameter, text: str) -> list[str]:
@@ -81,7 +106,7 @@ def _names(context: click.Context, option: click.Parameter, text: str) -> list[s
 
 @click.command(context_settings={"show_default": True})
 @click.option("--only", default="", callback=_names, help="Frameworks, comma-separated.")
-@click.option("--workloads", default=",".join(TABLES), callback=_names,
+@click.option("--workloads", default=",".join(NAMES), callback=_names,
               help="What to measure, comma-separated.")
 @click.option("--threads", default=1, type=click.IntRange(1), help="Threads of each worker.")
 @click.option("--seconds", default=0.5, help="Length of one turn.")
@@ -106,9 +131,9 @@ def main(
         frameworks = select(only)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--only") from None
-    unknown = sorted(set(workloads) - set(TABLES))
+    unknown = sorted(set(workloads) - set(NAMES) - KERNELS)
     if unknown:
-        raise click.BadParameter(f"no {', '.join(unknown)}; there are {', '.join(TABLES)}",
+        raise click.BadParameter(f"no {', '.join(unknown)}; there are {', '.join(NAMES)}",
                                  param_hint="--workloads")
     console = Console(width=None if sys.stdout.isatty() else 160)
     progress = Console(stderr=True, quiet=quiet, highlight=False)
@@ -118,11 +143,8 @@ def main(
                             Path(folder), progress.print)
         console.print(f"{threads} thread(s) per framework, {turns} turns of {seconds:g} s, "
                       f"others may use {load_limit:g} cores", highlight=False)
-        for table in (t for name in workloads for t in TABLES[name]):
-            rows = tuple(table.measure(frameworks, settings))
-            result = Result(table.title, table.unit, rows, table.rate)
-            results.append(result)
-            show(console, result)
+        for name in workloads:
+            results += _measured(console, name, frameworks, settings)
     console.print(f"Versions: {versions(results)}", highlight=False)
     if json_path:
         write_json(json_path, results, {

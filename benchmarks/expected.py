@@ -9,18 +9,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
-from benchmarks.workloads import LAYER_NORM_EPSILON, Arrays, math_name
+from benchmarks.layers_numpy import NumpyLayers, cross_entropy, softmax
+from benchmarks.networks import NETWORKS, cnn, mlp
+from benchmarks.workload import Arrays
+from benchmarks.workloads import LAYER_NORM_EPSILON, WORKLOADS, math_name
 
 
 def first_outputs(name: str, arrays: Arrays) -> list[np.ndarray]:
     """The first loss (shape []) of the workload `name`, or its outputs; float64."""
     wide = {k: a.astype(np.float64) if a.dtype == np.float32 else a for k, a in arrays.items()}
     function = math_name(name)
+    if (kernel := WORKLOADS[name].kernel) is not None:
+        return [kernel.result(wide)]
+    if name in NETWORKS:
+        batch = [wide.pop(n) for n in WORKLOADS[name].batch]
+        return [np.asarray(NETWORKS[name](NumpyLayers(), wide, *batch))]
     found = _MATH[function](*wide.values()) if function else _FIRST[name](wide)
     return found if isinstance(found, list) else [np.asarray(found)]
 
@@ -55,44 +63,19 @@ def _linear_regression(a: Arrays) -> np.ndarray:
     return np.mean((a["x"] @ a["w"] + a["b"] - a["y"]) ** 2)
 
 
-def _cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return -np.mean(log_p[np.arange(len(labels)), labels])
-
-
-def _mlp(a: Arrays) -> np.ndarray:
-    hidden = np.maximum(a["x"] @ a["w1"] + a["b1"], 0)
-    return _cross_entropy(hidden @ a["w2"] + a["b2"], a["labels"])
-
-
-def _conv_relu_pool(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """x: [N, H, W, C], kernel: [3, 3, C, F] → [N, (H−2)//2, (W−2)//2, F]."""
-    windows = sliding_window_view(x, (3, 3), axis=(1, 2))  # [N, H−2, W−2, C, 3, 3]
-    y = np.maximum(np.tensordot(windows, kernel, ([4, 5, 3], [0, 1, 2])) + bias, 0)
-    n, h, w, f = y.shape
-    return y[:, :h // 2 * 2, :w // 2 * 2].reshape(n, h // 2, 2, w // 2, 2, f).max(axis=(2, 4))
-
-
-def _cnn(a: Arrays) -> np.ndarray:
-    features = _conv_relu_pool(_conv_relu_pool(a["x"], a["k1"], a["b1"]), a["k2"], a["b2"])
-    return _cross_entropy(features.reshape(len(features), -1) @ a["w3"] + a["b3"], a["labels"])
+def _network(network: Callable[..., Any], a: Arrays) -> np.ndarray:
+    weights = {k: v for k, v in a.items() if k not in ("x", "labels")}
+    return network(NumpyLayers(), weights, a["x"], a["labels"])
 
 
 def _chain_softmax(arrays: Arrays) -> np.ndarray:
     a, b, c = arrays["a"], arrays["b"], arrays["c"]
     y = np.tanh(a * b + c) / (1 + np.exp(c - a)) + np.exp(-b * b) / 2
-    e = np.exp(y - y.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
-def _softmax_of_rows(x: np.ndarray) -> np.ndarray:
-    e = np.exp(x - x.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+    return softmax(y)
 
 
 def _softmax(a: Arrays) -> list[np.ndarray]:
-    y = _softmax_of_rows(a["x"])
+    y = softmax(a["x"])
     return [y, y * (a["g"] - (y * a["g"]).sum(axis=1, keepdims=True))]
 
 
@@ -107,9 +90,9 @@ def _layer_norm(a: Arrays) -> list[np.ndarray]:
 
 
 def _cross_entropy_of_logits(a: Arrays) -> list[np.ndarray]:
-    slope = _softmax_of_rows(a["x"])
+    slope = softmax(a["x"])
     slope[np.arange(len(slope)), a["labels"]] -= 1
-    return [_cross_entropy(a["x"], a["labels"]), slope / len(slope)]
+    return [cross_entropy(a["x"], a["labels"]), slope / len(slope)]
 
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
@@ -124,5 +107,6 @@ _FIRST: dict[str, Callable[[Arrays], Any]] = {
     "copy": lambda a: 1.5 * a["x"], "transpose": lambda a: a["x"].T,
     "sum_all": lambda a: a["x"].sum(), "sum_rows": lambda a: a["x"].sum(axis=1),
     "sum_columns": lambda a: a["x"].sum(axis=0),
-    "linear_regression": _linear_regression, "mlp": _mlp, "cnn": _cnn,
+    "linear_regression": _linear_regression,
+    "mlp": partial(_network, mlp), "cnn": partial(_network, cnn),
     "chain_softmax": _chain_softmax}

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 from benchmarks.workloads import WORKLOADS
 
-TRAINING = frozenset(w.name for w in WORKLOADS.values() if w.trains)
-ALL = frozenset(WORKLOADS)
+KERNELS = frozenset(w.name for w in WORKLOADS.values() if w.kernel is not None)
+PRODUCTS = frozenset(n for n in KERNELS if n.startswith("product."))
+ALL = frozenset(WORKLOADS) - KERNELS
+TRAINING = frozenset({"linear_regression", "mlp", "cnn"})
 SMALL = TRAINING | {"chain_softmax"}
+INFERENCE = frozenset(w.name for w in WORKLOADS.values() if w.fixed)
+PYTENSOR = ALL - {"resnet20", "lstm", "transformer", "cnn_inference", "resnet20_inference"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +24,15 @@ class Framework:
       name: what the table and `--only` call it: module, or module:variant.
       package: what it imports; if that is missing, the framework is absent.
       workloads: those that it can do, and that this way of calling it makes a difference to.
-      peer: False for graphflow itself.
+      peer: False for graphflow itself, and for what is listed for comparison only.
+      checked: False for what computes nothing.
     """
 
     name: str
     package: str
     workloads: frozenset[str] = ALL
     peer: bool = True
+    checked: bool = True
 
     @property
     def module(self) -> str:
@@ -39,22 +45,26 @@ class Framework:
         return self.name.partition(":")[2]
 
 
+PEAK = "fma_peak"
 FRAMEWORKS = (
-    Framework("graphflow_cpu", "graphflow", peer=False),
-    Framework("graphflow_cpu:run", "graphflow", SMALL, peer=False),
+    Framework("graphflow_cpu", "graphflow", ALL | KERNELS, peer=False),
+    Framework("graphflow_cpu:run", "graphflow", SMALL | INFERENCE, peer=False),
     Framework("graphflow_cpu:run_many", "graphflow", frozenset({"linear_regression"}),
               peer=False),
     Framework("graphflow_reference", "graphflow", SMALL, peer=False),
     Framework("graphflow_reference:run", "graphflow", SMALL, peer=False),
-    Framework("torch_eager", "torch"),
-    Framework("torch_compile", "torch"),
-    Framework("torch_compile:functional", "torch", TRAINING),
-    Framework("jax_jit", "jax"),
+    Framework("torch_eager", "torch", ALL | KERNELS),
+    Framework("torch_eager:nchw", "torch", KERNELS - PRODUCTS),
+    Framework("torch_compile", "torch", ALL - {"lstm"}),  # it fails on oneDNN's fused LSTM
+    Framework("torch_compile:functional", "torch", TRAINING | {"mlp_wide"}),
+    Framework("jax_jit", "jax", ALL | KERNELS),
+    Framework("numpy_blas", "numpy", PRODUCTS),
     Framework("tensorflow_v1", "tensorflow"),
     Framework("tensorflow_v1:run", "tensorflow", SMALL),
-    Framework("pytensor_fn", "pytensor"),
-    Framework("pytensor_fn:trusted", "pytensor"),
-    Framework("onnxruntime", "onnxruntime", frozenset({"chain_softmax"})),  # it runs models only
+    Framework("pytensor_fn", "pytensor", PYTENSOR),
+    Framework("pytensor_fn:trusted", "pytensor", PYTENSOR),
+    Framework("onnxruntime", "onnxruntime", INFERENCE | {"chain_softmax"}),  # it runs models only
+    Framework(PEAK, "graphflow", KERNELS, peer=False, checked=False),
 )
 
 

@@ -10,7 +10,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from benchmarks.environment import ROOT
-from benchmarks.frameworks import Framework
+from benchmarks.frameworks import ALL, Framework
 from benchmarks.rotation import Row
 from benchmarks.stepping import Settings
 
@@ -22,7 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 def measure_installed(frameworks: Sequence[Framework], settings: Settings) -> list[Row]:
     """Bytes of the package and its requirements, without extras; one row per package."""
     rows = []
-    for package, peer in {f.package: f.peer for f in frameworks}.items():
+    for package, peer in {f.package: f.peer for f in frameworks if f.workloads & ALL}.items():
         row = Row(package, peer)
         rows.append(row)
         try:

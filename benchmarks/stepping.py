@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.expected import first_outputs, relative_error
-from benchmarks.frameworks import Framework
+from benchmarks.frameworks import KERNELS, Framework
 from benchmarks.rotation import Row, Turn, rotate
 from benchmarks.worker_process import WorkerError, WorkerProcess
 from benchmarks.workloads import WORKLOADS
@@ -58,8 +58,12 @@ class WorkloadFiles:
         self._first = folder / f"{name}-first.npy"
         np.savez(self.path, allow_pickle=False, **arrays)
 
-    def set_up(self, worker: WorkerProcess, row: Row, threads: int) -> dict[str, float]:
+    def set_up(
+        self, worker: WorkerProcess, row: Row, threads: int, checked: bool = True
+    ) -> dict[str, float]:
         """Builds the workload in the worker and checks its first result, into `row`.
+
+        checked: False for a worker that computes nothing.
 
         Returns the seconds that building and the first step took, and the time at the end of that
         step. Raises WorkerError.
@@ -67,6 +71,8 @@ class WorkloadFiles:
         answer = worker.ask(do="setup", workload=self.name, arrays=str(self.path),
                             first=str(self._first), threads=threads)
         row.version = worker.version
+        if not checked:
+            return {}
         row.losses, row.first = answer["losses"], answer["losses"][0]
         row.notes += [n for n in answer["notes"] if n not in row.notes]
         row.error = relative_error(np.load(self._first), self.expected)
@@ -74,8 +80,13 @@ class WorkloadFiles:
             row.problem = f"wrong: the first result is off by {row.error:.1e}"
         return {k: answer[k] for k in ("build_seconds", "first_step_seconds", "first_at")}
 
+    def remove(self) -> None:
+        """Takes the files off the disk."""
+        self.path.unlink()
+        self._first.unlink(missing_ok=True)
 
-class _Stepper:
+
+class Stepper:
     """A worker that has been set up and takes turns."""
 
     def __init__(self, worker: WorkerProcess, row: Row, seconds: float) -> None:
@@ -94,6 +105,9 @@ def measure_steps(
     rows, steppers = [], []
     try:
         for framework in frameworks:
+            if workload not in framework.workloads and (
+                    framework.variant or framework.workloads <= KERNELS):
+                continue
             row = Row(framework.name, framework.peer)
             rows.append(row)
             if workload not in framework.workloads:
@@ -103,7 +117,7 @@ def measure_steps(
             try:
                 worker = WorkerProcess(framework, settings.threads, settings.fresh_folder(),
                                        settings.timeout)
-                steppers.append(_Stepper(worker, row, settings.seconds))
+                steppers.append(Stepper(worker, row, settings.seconds))
                 files.set_up(worker, row, settings.threads)
             except WorkerError as error:
                 row.problem = str(error)

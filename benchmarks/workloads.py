@@ -7,52 +7,16 @@ as its framework likes best, outside the timed steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
 
-Arrays = dict[str, np.ndarray]
+from benchmarks.kernel_workloads import kernel_workloads
+from benchmarks.network_workloads import network_workloads
+from benchmarks.workload import CLASSES, Arrays, Workload, glorot
 
-SGD_RATE = 0.1
-ADAM_RATE, BETA1, BETA2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
-BATCH, CLASSES = 64, 10
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """One kind of step.
-
-    Attributes:
-      name: what `--workloads` calls it.
-      title: one line for the table.
-      batch: names of the arrays that every step is given.
-      parameters: names of the arrays that the step updates; empty for a plain function.
-      make: the arrays, float32 (labels int64), the same in every call.
-      table: what `--workloads` calls it together with others; by default its name.
-      amount, unit: what a step goes through, such as elements, for a rate per second.
-    """
-
-    name: str
-    title: str
-    batch: tuple[str, ...]
-    parameters: tuple[str, ...]
-    make: Callable[[], Arrays]
-    table: str = ""
-    amount: float = 0.0
-    unit: str = ""
-
-    @property
-    def trains(self) -> bool:
-        """Whether the step returns a loss (else an array)."""
-        return bool(self.parameters)
-
-
-def _uniform(rng: np.random.Generator, *shape: int, fan_in: int, fan_out: int) -> np.ndarray:
-    """Uniform in ±√(6/(fan_in + fan_out)): Glorot & Bengio 2010, equation 16."""
-    limit = np.sqrt(6 / (fan_in + fan_out))
-    return rng.uniform(-limit, limit, shape).astype(np.float32)
+BATCH = 64
 
 
 def _linear_regression() -> Arrays:
@@ -67,9 +31,9 @@ def _mlp() -> Arrays:
     rng = np.random.default_rng(2)
     return {"x": rng.random((BATCH, 784), np.float32),
             "labels": rng.integers(0, CLASSES, BATCH),
-            "w1": _uniform(rng, 784, 128, fan_in=784, fan_out=128),
+            "w1": glorot(rng, 784, 128, fan_in=784, fan_out=128),
             "b1": np.zeros(128, np.float32),
-            "w2": _uniform(rng, 128, CLASSES, fan_in=128, fan_out=CLASSES),
+            "w2": glorot(rng, 128, CLASSES, fan_in=128, fan_out=CLASSES),
             "b2": np.zeros(CLASSES, np.float32)}
 
 
@@ -77,11 +41,11 @@ def _cnn() -> Arrays:
     rng = np.random.default_rng(3)
     return {"x": rng.random((BATCH, 28, 28, 1), np.float32),
             "labels": rng.integers(0, CLASSES, BATCH),
-            "k1": _uniform(rng, 3, 3, 1, 32, fan_in=9, fan_out=9 * 32),
+            "k1": glorot(rng, 3, 3, 1, 32, fan_in=9, fan_out=9 * 32),
             "b1": np.zeros(32, np.float32),
-            "k2": _uniform(rng, 3, 3, 32, 64, fan_in=9 * 32, fan_out=9 * 64),
+            "k2": glorot(rng, 3, 3, 32, 64, fan_in=9 * 32, fan_out=9 * 64),
             "b2": np.zeros(64, np.float32),
-            "w3": _uniform(rng, 1600, CLASSES, fan_in=1600, fan_out=CLASSES),
+            "w3": glorot(rng, 1600, CLASSES, fan_in=1600, fan_out=CLASSES),
             "b3": np.zeros(CLASSES, np.float32)}
 
 
@@ -159,12 +123,13 @@ def _movements() -> Iterator[Workload]:
 
 WORKLOADS = {w.name: w for w in (
     Workload("linear_regression", "linear regression, 100×1, SGD step",
-             ("x", "y"), ("w", "b"), _linear_regression),
+             ("x", "y"), ("w", "b"), _linear_regression, optimizer="sgd"),
     Workload("mlp", "MLP 784-128-10, batch 64, Adam step",
              ("x", "labels"), ("w1", "b1", "w2", "b2"), _mlp),
     Workload("cnn", "CNN 28×28×1, conv 3×3×32, conv 3×3×64, dense 10, batch 64, Adam step",
              ("x", "labels"), ("k1", "b1", "k2", "b2", "w3", "b3"), _cnn),
     Workload("chain_softmax", "softmax of tanh(a·b+c)·sigmoid(a−c)+exp(−b²)/2, 1024×4096",
              ("a", "b", "c"), (), _chain_softmax),
-    *_vector_math(), *_rows(), *_movements(),
+    *_vector_math(), *_rows(), *_movements(), *network_workloads(),
+    *kernel_workloads(),
 )}

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from benchmarks import workload as h
 from benchmarks import workloads as w
+from benchmarks.networks import NETWORKS
+from benchmarks.workers import jax_kernels
+from benchmarks.workers.jax_layers import JaxLayers
 from benchmarks.workers.serve import Job, Steps, serve
 
 
 def build(jax: Any, job: Job) -> Steps:
     """jax: the package."""
-    function = _function(jax, job)
+    if job.workload.kernel is not None:
+        return jax_kernels.build(jax, job)
     batch = [a.astype(np.int32) if a.dtype.kind == "i" else a for a in job.batch]
     if not job.workload.trains:
-        compiled = jax.jit(lambda *arrays: function({}, *arrays))
+        function = _function(jax, job)
+        compiled = jax.jit(lambda *arrays: function(job.fixed, *arrays))
         return Steps(lambda: jax.tree.map(np.asarray, compiled(*batch)), lambda: None)
-    train = jax.jit(_training_step(jax, job, function), donate_argnums=0)
-    zeros = {n: np.zeros_like(a) for n, a in job.parameters.items()}
-    one = np.float32(1)
-    initial = (job.parameters, zeros, zeros, (one, one))
+    train = jax.jit(_training_step(jax, job), donate_argnums=0)
+    initial = (job.parameters, _slots(job), job.state)
     state = jax.tree.map(jax.numpy.array, initial)
 
     def step() -> float:
@@ -36,33 +41,71 @@ def build(jax: Any, job: Job) -> Steps:
     return Steps(step, reset)
 
 
-def _training_step(jax: Any, job: Job, function: Callable[..., Any]) -> Callable[..., Any]:
-    jnp, sgd = jax.numpy, job.workload.name == "linear_regression"
+def _slots(job: Job) -> Any:
+    """What the optimiser keeps beside the parameters."""
+    zeros = {n: np.zeros_like(a) for n, a in job.parameters.items()}
+    one = np.float32(1)
+    return {"sgd": (), "momentum": zeros, "adam": (zeros, zeros, one, one)}[job.workload.optimizer]
+
+
+def _training_step(jax: Any, job: Job) -> Callable[..., Any]:
+    loss_of, update = _loss(jax, job), _UPDATES[job.workload.optimizer]
 
     def train(state: Any, *batch: Any) -> Any:
-        p, m, v, (power1, power2) = state
-        loss, g = jax.value_and_grad(function)(p, *batch)
-        if sgd:
-            p = jax.tree.map(lambda p, g: p - w.SGD_RATE * g, p, g)
-            return (p, m, v, (power1, power2)), loss
-        power1, power2 = power1 * w.BETA1, power2 * w.BETA2
-        rate = w.ADAM_RATE * jnp.sqrt(1 - power2) / (1 - power1)
-        m = jax.tree.map(lambda m, g: w.BETA1 * m + (1 - w.BETA1) * g, m, g)
-        v = jax.tree.map(lambda v, g: w.BETA2 * v + (1 - w.BETA2) * g * g, v, g)
-        p = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) + w.EPSILON), p, m, v)
-        return (p, m, v, (power1, power2)), loss
+        p, slots, averages = state
+        (loss, averages), g = jax.value_and_grad(loss_of, has_aux=True)(p, averages, *batch)
+        p, slots = update(jax, p, g, slots)
+        return (p, slots, averages), loss
 
     return train
 
 
+def _sgd(jax: Any, p: Any, g: Any, slots: Any) -> Any:
+    return jax.tree.map(lambda p, g: p - h.SGD_RATE * g, p, g), slots
+
+
+def _momentum(jax: Any, p: Any, g: Any, m: Any) -> Any:
+    m = jax.tree.map(lambda m, g: h.MOMENTUM * m + g, m, g)
+    return jax.tree.map(lambda p, m: p - h.MOMENTUM_RATE * m, p, m), m
+
+
+def _adam(jax: Any, p: Any, g: Any, slots: Any) -> Any:
+    jnp, (m, v, power1, power2) = jax.numpy, slots
+    power1, power2 = power1 * h.BETA1, power2 * h.BETA2
+    rate = h.ADAM_RATE * jnp.sqrt(1 - power2) / (1 - power1)
+    m = jax.tree.map(lambda m, g: h.BETA1 * m + (1 - h.BETA1) * g, m, g)
+    v = jax.tree.map(lambda v, g: h.BETA2 * v + (1 - h.BETA2) * g * g, v, g)
+    p = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) + h.EPSILON), p, m, v)
+    return p, (m, v, power1, power2)
+
+
+_UPDATES: dict[str, Callable[..., Any]] = {"sgd": _sgd, "momentum": _momentum, "adam": _adam}
+
+
+def _loss(jax: Any, job: Job) -> Callable[..., Any]:
+    """(parameters, averages, *batch) → (loss, averages after the step)."""
+    network = NETWORKS.get(job.workload.name)
+    if network is None:
+        function = _function(jax, job)
+        return lambda p, averages, *batch: (function(p, *batch), averages)
+
+    def loss(p: Any, averages: Any, *batch: Any) -> Any:
+        layers = JaxLayers(jax)
+        return network(layers, p | averages, *batch), layers.moved
+
+    return loss
+
+
 def _function(jax: Any, job: Job) -> Callable[..., Any]:
     jnp, nn = jax.numpy, jax.nn
+    if job.workload.name in NETWORKS:
+        return partial(NETWORKS[job.workload.name], JaxLayers(jax))
 
     def linear_regression(p: Any, x: Any, y: Any) -> Any:
         return jnp.mean(jnp.square(x @ p["w"] + p["b"] - y))
 
     def cross_entropy(logits: Any, labels: Any) -> Any:
-        chosen = nn.log_softmax(logits) * nn.one_hot(labels, w.CLASSES)
+        chosen = nn.log_softmax(logits) * nn.one_hot(labels, h.CLASSES)
         return -jnp.mean(jnp.sum(chosen, axis=1))
 
     def mlp(p: Any, x: Any, labels: Any) -> Any:

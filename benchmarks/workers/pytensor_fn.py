@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import workload as h
 from benchmarks import workloads as w
 from benchmarks.workers.serve import Job, Steps, serve
 
@@ -25,7 +26,7 @@ def build(pytensor: Any, job: Job) -> Steps:
     kinds = {"f": "float32", "i": "int32"}
     inputs = [pt.tensor(dtype=kinds[a.dtype.kind], shape=a.shape) for a in job.batch]
     batch = [a.astype("int32") if a.dtype.kind == "i" else a for a in job.batch]
-    shared = {n: pytensor.shared(a, name=n) for n, a in job.parameters.items()}
+    shared = {n: pytensor.shared(a, name=n) for n, a in (job.parameters | job.fixed).items()}
     name = w.math_name(job.workload.name)
     output = _MATH[name](pt, *inputs) if name else _OUTPUTS[job.workload.name](
         pt, shared, *inputs)
@@ -37,7 +38,7 @@ def build(pytensor: Any, job: Job) -> Steps:
         if job.workload.name == "transpose":  # it gives a view: nothing would be moved
             return Steps(lambda: np.ascontiguousarray(compiled(*batch)), lambda: None)
         return Steps(lambda: compiled(*batch), lambda: None)
-    updates = _updates(pytensor, pt, job.workload.name, output, shared)
+    updates = _updates(pytensor, pt, job.workload.optimizer, output, shared)
     initial = {v: v.get_value() for v in updates}
     compiled = pytensor.function(inputs, output, updates=updates)
     compiled.trust_input = job.variant == "trusted"
@@ -49,18 +50,18 @@ def build(pytensor: Any, job: Job) -> Steps:
     return Steps(lambda: compiled(*batch), reset)
 
 
-def _updates(pytensor: Any, pt: Any, workload: str, loss: Any, shared: dict) -> dict:
+def _updates(pytensor: Any, pt: Any, optimizer: str, loss: Any, shared: dict) -> dict:
     gradients = pytensor.grad(loss, list(shared.values()))
-    if workload == "linear_regression":
-        return {p: p - w.SGD_RATE * g for p, g in zip(shared.values(), gradients)}
+    if optimizer == "sgd":
+        return {p: p - h.SGD_RATE * g for p, g in zip(shared.values(), gradients)}
     power1, power2 = (pytensor.shared(np.float32(1)) for _ in range(2))
-    updates = {power1: power1 * w.BETA1, power2: power2 * w.BETA2}
-    rate = w.ADAM_RATE * pt.sqrt(1 - updates[power2]) / (1 - updates[power1])
+    updates = {power1: power1 * h.BETA1, power2: power2 * h.BETA2}
+    rate = h.ADAM_RATE * pt.sqrt(1 - updates[power2]) / (1 - updates[power1])
     for p, g in zip(shared.values(), gradients):
         m, v = (pytensor.shared(0 * p.get_value()) for _ in range(2))
-        updates[m] = w.BETA1 * m + (1 - w.BETA1) * g
-        updates[v] = w.BETA2 * v + (1 - w.BETA2) * g * g
-        updates[p] = p - rate * updates[m] / (pt.sqrt(updates[v]) + w.EPSILON)
+        updates[m] = h.BETA1 * m + (1 - h.BETA1) * g
+        updates[v] = h.BETA2 * v + (1 - h.BETA2) * g * g
+        updates[p] = p - rate * updates[m] / (pt.sqrt(updates[v]) + h.EPSILON)
     return updates
 
 
@@ -73,9 +74,12 @@ def _cross_entropy(pt: Any, logits: Any, labels: Any) -> Any:
     return -pt.mean(log_p[pt.arange(labels.shape[0]), labels])
 
 
-def _mlp(pt: Any, p: dict, x: Any, labels: Any) -> Any:
-    hidden = pt.maximum(x @ p["w1"] + p["b1"], 0)
-    return _cross_entropy(pt, hidden @ p["w2"] + p["b2"], labels)
+def _mlp(pt: Any, p: dict, x: Any, labels: Any = None) -> Any:
+    count = len(p) // 2
+    for i in range(1, count):
+        x = pt.maximum(x @ p[f"w{i}"] + p[f"b{i}"], 0)
+    logits = x @ p[f"w{count}"] + p[f"b{count}"]
+    return logits if labels is None else _cross_entropy(pt, logits, labels)
 
 
 def _conv_relu_pool(pt: Any, x: Any, kernel: Any, bias: Any, size: int) -> Any:
@@ -126,7 +130,8 @@ _MATH: dict[str, Callable[..., Any]] = {
     "gelu": lambda pt, x: x * (1 + pt.erf(x * float(np.sqrt(0.5)))) / 2}
 
 _OUTPUTS: dict[str, Callable[..., Any]] = {
-    "linear_regression": _linear_regression, "mlp": _mlp, "cnn": _cnn,
+    "linear_regression": _linear_regression, "cnn": _cnn,
+    "mlp": _mlp, "mlp_wide": _mlp, "mlp_inference": _mlp,
     "chain_softmax": _chain_softmax, "softmax": _softmax, "layer_norm": _layer_norm,
     "cross_entropy": _cross_entropy_of_logits,
     "copy": lambda pt, p, x: x * 1.5, "transpose": lambda pt, p, x: x.T,

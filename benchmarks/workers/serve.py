@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.expected import joined
-from benchmarks.workloads import WORKLOADS, Workload
+from benchmarks.workload import Workload
+from benchmarks.workloads import WORKLOADS
 
 CHECKED_STEPS = 4
 LONGEST_TURN = 50_000  # steps
@@ -49,7 +50,20 @@ class Job:
     @property
     def parameters(self) -> dict[str, np.ndarray]:
         """The initial parameters."""
-        return {name: self.arrays[name] for name in self.workload.parameters}
+        return self._named(self.workload.parameters)
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """What a training step updates without training it, as it begins."""
+        return self._named(self.workload.state)
+
+    @property
+    def fixed(self) -> dict[str, np.ndarray]:
+        """The weights of a function that does not train."""
+        return self._named(self.workload.fixed)
+
+    def _named(self, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+        return {name: self.arrays[name] for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +72,7 @@ class Steps:
 
     step: one step from NumPy arrays to a host value: the loss, or the output array.
     many, count: steps `count` at a time, where a framework has a call for that.
+    result: what a step returned → NumPy arrays, to be checked; not timed.
     reset: puts the parameters and the optimiser's state back to where they began. A turn begins
       with it: a long run over one batch would end in vanishing gradients, and time subnormals.
     """
@@ -66,6 +81,7 @@ class Steps:
     reset: Callable[[], None]
     many: Callable[[], Any] | None = None
     count: int = 1
+    result: Callable[[Any], Any] = lambda output: output
 
 
 Build = Callable[[Any, Job], Steps]
@@ -116,11 +132,13 @@ class _Worker:
             start = time.perf_counter()
             self._steps = steps = self._build(self._module, job)
             built = time.perf_counter()
-            output = joined(steps.step())
+            output = steps.step()
             done = time.perf_counter()
+            output = joined(steps.result(output))
             np.save(first, output)
             losses = [float(output.ravel()[0])]
-            losses += [float(joined(steps.step()).ravel()[0]) for _ in range(CHECKED_STEPS - 1)]
+            losses += [float(joined(steps.result(steps.step())).ravel()[0])
+                       for _ in range(CHECKED_STEPS - 1 if job.workload.trains else 0)]
         return {"build_seconds": built - start, "first_step_seconds": done - built,
                 "first_at": done, "losses": losses, "notes": self._own_warnings(given)}
 

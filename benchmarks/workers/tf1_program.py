@@ -8,8 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import workload as h
 from benchmarks import workloads as w
+from benchmarks.networks import NETWORKS
+from benchmarks.workers import tf1_kernels
 from benchmarks.workers.serve import Job, Steps
+from benchmarks.workers.tf1_layers import Tf1Layers
 
 MANY = 1000  # steps in a call of run_many
 
@@ -22,12 +26,15 @@ def build(tf: Any, session: Any, job: Job) -> Steps:
     """
     kinds = {"f": tf.float32, "i": tf.int32}
     feeds = [tf.placeholder(kinds[a.dtype.kind], a.shape) for a in job.batch]
-    variables = {name: tf.Variable(a, name=name) for name, a in job.parameters.items()}
-    output = output_of(tf, job.workload.name, variables, feeds)
+    weights = {name: tf.Variable(a, name=name) for name, a in job.parameters.items()}
+    weights |= {name: tf.Variable(a, name=name, trainable=False) for name, a in job.state.items()}
+    weights |= {name: tf.constant(a, name=name) for name, a in job.fixed.items()}
+    output = output_of(tf, job.workload, weights, feeds)
     values = [a.astype("int32") if a.dtype.kind == "i" else a for a in job.batch]
     if not job.workload.trains:
         return Steps(_runner(session, output, feeds, values, job.variant), lambda: None)
-    train = _optimizer(tf, job.workload.name).minimize(output)
+    with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
+        train = _optimizer(tf, job.workload.optimizer).minimize(output)
     initialize = tf.global_variables_initializer()
     session.run(initialize)
     step = _runner(session, [output, train], feeds, values, job.variant)
@@ -46,16 +53,22 @@ def _runner(session: Any, fetches: Any, feeds: list, values: list, variant: str)
     return lambda: call(*values)
 
 
-def _optimizer(tf: Any, workload: str) -> Any:
-    if workload == "linear_regression":
-        return tf.train.GradientDescentOptimizer(w.SGD_RATE)
-    return tf.train.AdamOptimizer(w.ADAM_RATE, w.BETA1, w.BETA2, w.EPSILON)
+def _optimizer(tf: Any, name: str) -> Any:
+    if name == "sgd":
+        return tf.train.GradientDescentOptimizer(h.SGD_RATE)
+    if name == "momentum":
+        return tf.train.MomentumOptimizer(h.MOMENTUM_RATE, h.MOMENTUM)
+    return tf.train.AdamOptimizer(h.ADAM_RATE, h.BETA1, h.BETA2, h.EPSILON)
 
 
-def output_of(tf: Any, workload: str, variables: dict[str, Any], feeds: list) -> Any:
+def output_of(tf: Any, workload: h.Workload, weights: dict[str, Any], feeds: list) -> Any:
     """The output tensor of a workload, or a list of outputs."""
-    name = w.math_name(workload)
-    return _MATH[name](tf, *feeds) if name else _OUTPUTS[workload](tf, variables, *feeds)
+    if workload.kernel is not None:
+        return tf1_kernels.output_of(tf, workload.kernel, *feeds)
+    if workload.name in NETWORKS:
+        return NETWORKS[workload.name](Tf1Layers(tf), weights, *feeds)
+    name = w.math_name(workload.name)
+    return _MATH[name](tf, *feeds) if name else _OUTPUTS[workload.name](tf, weights, *feeds)
 
 
 def _linear_regression(tf: Any, v: dict[str, Any], x: Any, y: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks import workloads as w
+from benchmarks import workload as w
 from benchmarks.workers import torch_program
 from benchmarks.workers.serve import Job, Steps, serve
 
@@ -18,11 +18,12 @@ def build(torch: Any, job: Job) -> Steps:
     initial, batch = torch_program.start(torch, job)
     function = torch_program.function(torch, job)
     if not job.workload.trains:
-        compiled = torch.compile(function, fullgraph=True)
-        return Steps(lambda: torch_program.to_numpy(compiled(initial, *batch())), lambda: None)
+        compiled = torch.inference_mode()(
+            torch.compile(lambda *tensors: function(initial, *tensors), fullgraph=True))
+        return Steps(lambda: torch_program.to_numpy(compiled(*batch())), lambda: None)
     if job.variant == "functional":
         return _functional(torch, job, function, initial, batch)
-    parameters = {n: t.clone().requires_grad_() for n, t in initial.items()}
+    parameters = torch_program.trained(job, initial)
     optimizer = torch_program.optimizer(torch, job, parameters)
     loss_of = torch.compile(function, fullgraph=True)
     update = torch.compile(optimizer.step)
@@ -39,7 +40,7 @@ def build(torch: Any, job: Job) -> Steps:
 
 
 def _functional(torch: Any, job: Job, function: Any, initial: dict, batch: Any) -> Steps:
-    sgd = job.workload.name == "linear_regression"
+    sgd = job.workload.optimizer == "sgd"
     parameters = {n: t.clone() for n, t in initial.items()}
     state = {n: {"m": torch.zeros_like(t), "v": torch.zeros_like(t)}
              for n, t in initial.items()}

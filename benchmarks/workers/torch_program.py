@@ -8,23 +8,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from benchmarks import workload as h
 from benchmarks import workloads as w
+from benchmarks.networks import NETWORKS
 from benchmarks.workers.serve import Job
+from benchmarks.workers.torch_layers import TorchLayers, lstm_weights
 
 Parameters = dict[str, Any]
 
 
 def start(torch: Any, job: Job) -> tuple[Parameters, Callable[[], list[Any]]]:
-    """(initial parameters, a function that turns the NumPy batch into tensors without copying)."""
+    """(initial weights, a function that turns the NumPy batch into tensors without copying).
+
+    The weights are those that are trained, the state and the fixed ones.
+    """
     torch.set_num_threads(job.threads)
     torch.set_num_interop_threads(job.threads)
     parameters = {}
-    for name, array in job.parameters.items():
+    for name, array in _stored(job.parameters | job.state | job.fixed).items():
         tensor = torch.from_numpy(array)
         if array.ndim == 4:
             tensor = tensor.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
         parameters[name] = tensor.clone()
-    arrays, images = job.batch, job.workload.name == "cnn"
+    arrays, images = job.batch, job.batch[0].ndim == 4
 
     def batch() -> list[Any]:
         tensors = [torch.from_numpy(a) for a in arrays]
@@ -33,8 +41,19 @@ def start(torch: Any, job: Job) -> tuple[Parameters, Callable[[], list[Any]]]:
     return parameters, batch
 
 
+def _stored(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights with those of recurrent layers as PyTorch has them."""
+    made = dict(weights)
+    for name in [n.removesuffix("/kernel") for n in weights if n.endswith("lstm/kernel")]:
+        made |= lstm_weights(name, made.pop(f"{name}/kernel"), made.pop(f"{name}/bias"))
+    return made
+
+
 def function(torch: Any, job: Job) -> Callable[..., Any]:
     """The loss as a function of (parameters, *batch), or the output of a plain function."""
+    if job.workload.name in NETWORKS:
+        network, layers = NETWORKS[job.workload.name], TorchLayers(torch)
+        return lambda p, *batch: network(layers, p, *batch)
     f = torch.nn.functional
 
     def linear_regression(p: Parameters, x: Any, y: Any) -> Any:
@@ -94,12 +113,19 @@ def to_numpy(output: Any) -> Any:
     return output.numpy()
 
 
+def trained(job: Job, initial: Parameters) -> Parameters:
+    """Copies of the initial weights; all but the state are leaves that take gradients."""
+    return {n: t.clone().requires_grad_(n not in job.workload.state) for n, t in initial.items()}
+
+
 def optimizer(torch: Any, job: Job, parameters: Parameters, **settings: Any) -> Any:
     """`torch.optim`'s optimiser for the job."""
-    if job.workload.name == "linear_regression":
-        return torch.optim.SGD(parameters.values(), w.SGD_RATE, **settings)
-    return torch.optim.Adam(
-        parameters.values(), w.ADAM_RATE, (w.BETA1, w.BETA2), w.EPSILON, **settings)
+    leaves = [t for t in parameters.values() if t.requires_grad]
+    if job.workload.optimizer == "sgd":
+        return torch.optim.SGD(leaves, h.SGD_RATE, **settings)
+    if job.workload.optimizer == "momentum":
+        return torch.optim.SGD(leaves, h.MOMENTUM_RATE, h.MOMENTUM, **settings)
+    return torch.optim.Adam(leaves, h.ADAM_RATE, (h.BETA1, h.BETA2), h.EPSILON, **settings)
 
 
 def restore(torch: Any, parameters: Parameters, initial: Parameters, state: Any) -> None:

@@ -67,6 +67,29 @@ def test_plain_functions_are_checked_element_by_element(tmp_path: Path) -> None:
     assert installed["rows"][0]["median"] > 2**20
 
 
+def test_a_single_kernel_stands_beside_the_peak(tmp_path: Path) -> None:
+    name, results = "product.64x128x10", tmp_path / "results.json"
+    done = run_benchmarks(
+        "--only", "graphflow_cpu,numpy_blas,fma_peak", "--workloads", name, "--seconds", "0.01",
+        "--turns", "1", "--load-limit", "inf", "--quiet", "--json", str(results))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(rf"{name} .*%.*%.*\d×", done.stdout), done.stdout
+    rows = {r["name"]: r for r in json.loads(results.read_text())["results"][0]["rows"]}
+    assert rows["graphflow_cpu"]["error"] <= 1e-4 and rows["numpy_blas"]["error"] <= 1e-4
+    assert rows["fma_peak"]["rate"] > 0 and rows["fma_peak"]["rate_unit"] == "GFLOP/s"
+
+
+def test_a_saved_network_starts_in_a_new_process(tmp_path: Path) -> None:
+    results = tmp_path / "results.json"
+    done = run_benchmarks(
+        "--only", "graphflow_cpu", "--workloads", "saved_start", "--repeats", "1",
+        "--load-limit", "inf", "--quiet", "--json", str(results))
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {r["name"]: r for r in json.loads(results.read_text())["results"][0]["rows"]}
+    assert rows.keys() == {"graphflow_cpu:trusted", "graphflow_cpu:checked"}
+    assert all(r["error"] <= 1e-4 and r["median"] > 0 for r in rows.values())
+
+
 def test_an_error_in_one_of_several_outputs_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT)
     from benchmarks.expected import joined, relative_error
