@@ -551,6 +551,7 @@ newaxis = None
 
 __all__ = [
     "AUTO_REUSE", "AggregationMethod", "Assert", "CompiledObject", "ConfigProto", "DType",
+    "DeviceArray",
     "Dimension",
     "FIFOQueue", "FixedLenFeature", "FixedLenSequenceFeature", "FixedLengthRecordReader",
     "GPUOptions", "Graph", "GraphDef", "GraphKeys", "GraphOptions", "GraphflowError",
@@ -692,6 +693,7 @@ if TYPE_CHECKING:
     from graphflow.export.limits import LoadLimits
     from graphflow.export.reader import LoadedGraph
     from graphflow.export.signatures import LoadedSignature, Signature
+    from graphflow.runtime.cuda.array import DeviceArray
     from graphflow.train.meta_graph import MetaGraphDef
 
 # Modules that are loaded when they are first used.
@@ -704,7 +706,8 @@ _LAZY = (
 
 # Names of rooms that are loaded when they are first used.
 _LAZY_NAMES = {
-    "COMPILER_VERSION": "version", "CompiledObject": "ahead", "DeviceSpec": "device_spec",
+    "COMPILER_VERSION": "version", "CompiledObject": "ahead", "DeviceArray": "runtime.cuda.array",
+    "DeviceSpec": "device_spec",
     "Event": "summary.writer", "compile_object": "ahead",
     "GIT_VERSION": "version", "GraphDef": "export.graph_def", "HistogramProto": "summary",
     "LoadLimits": "export.limits", "LoadedGraph": "export.reader",

@@ -5,17 +5,23 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from graphflow.runtime.placement import gpu_capability
+
 
 class PhysicalDevice(NamedTuple):
-    """A device of this machine."""
+    """A device of this machine; `capability` is a GPU's compute capability."""
 
     name: str
     device_type: str
+    capability: tuple[int, int] | None = None
 
 
 def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
-    """The devices that sessions use: one CPU."""
+    """The devices that sessions can use: the CPU, and an NVIDIA GPU if nothing is missing."""
     found = [PhysicalDevice("/physical_device:CPU:0", "CPU")]
+    capability = gpu_capability() if device_type in (None, "GPU") else None
+    if capability is not None:
+        found.append(PhysicalDevice("/physical_device:GPU:0", "GPU", capability))
     return [d for d in found if device_type in (None, d.device_type)]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import F, using
+from graphflow.collector import collected_later
 from graphflow.dims import fresh, same
 from graphflow.errors import (
     GraphError,
@@ -57,7 +58,8 @@ def freeze(
         inputs.append(value)
         translator.feed(tensor, value)
     wanted = [t for t in tensors if t not in feeds]
-    translator.translate(needed_operations(wanted, operations, feeds))
+    with collected_later():
+        translator.translate(needed_operations(wanted, operations, feeds))
     outputs = [translator.final(t) for t in tensors]
     return builder.finish(inputs, outputs, translator.reads, translator.flags, translator.writes)
 
@@ -110,9 +112,10 @@ class _Translator:
 
     def translate(self, operations: Iterable[Operation]) -> None:
         """Translates the operations, in the order given."""
-        with using(self.builder):
+        builder = self.builder
+        with using(builder):
             for op in operations:
-                self.builder.origin = _origin(op)
+                builder.origin = _origin(op)
                 try:
                     self._translate(op)
                 except OpError:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphflow.builder import F
+from graphflow.collector import collected_later
 from graphflow.dims import equal
 from graphflow.errors import DTypeError, GradientError, GraphError, describe
 from graphflow.graph import Graph, get_default_graph, graph_for
@@ -183,11 +184,12 @@ class _Walk:
 
     def run(self) -> None:
         """Walks all operations backwards."""
-        for op in reversed(self.order):
-            grads = [None if t in self.stops else self.total(t) for t in op.outputs]
-            if any(g is not None for g in grads):
-                with self.graph.built_for(op.site), self.graph.name_scope(_scope_of(op)):
-                    self._step(op, grads)
+        with collected_later():
+            for op in reversed(self.order):
+                grads = [None if t in self.stops else self.total(t) for t in op.outputs]
+                if any(g is not None for g in grads):
+                    with self.graph.built_for(op.site), self.graph.name_scope(_scope_of(op)):
+                        self._step(op, grads)
 
     def _step(self, op: Operation, grads: list[Any]) -> None:
         rule = op.gradient_override or op.opdef.grad
@@ -234,9 +236,11 @@ def _scope_of(op: Operation) -> str:
 
 
 def _same_shape(a: Tensor, b: Tensor) -> bool:
-    if a.shape.rank is None or a.shape.rank != b.shape.rank:
+    left, right = a.shape, b.shape
+    if left.rank is None or left.rank != right.rank:
         return False
-    return all(equal(p, q) is True for p, q in zip(a.shape.sizes, b.shape.sizes))
+    return left.sizes == right.sizes or all(
+        equal(p, q) is True for p, q in zip(left.sizes, right.sizes))
 
 
 def hessians(

@@ -1,8 +1,11 @@
-"""What this machine has for this process: cores, caches."""
+"""What this machine has for this process: cores, caches, a GPU's driver."""
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
 import os
+import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -57,3 +60,42 @@ def cache_levels() -> tuple[tuple[str, int], ...]:
                 level = (folder / "level").read_text().strip()
                 found[f"L{level}"] = int(size.rstrip("KM")) * scale
     return tuple(sorted(found.items()))
+
+
+# The modules that the extra `cuda` installs, each with its package.
+_CUDA_MODULES = {"numba_cuda": "numba-cuda", "cuda.bindings": "cuda-bindings"}
+
+
+def cuda_driver() -> ctypes.CDLL | None:
+    """NVIDIA's driver library, or None where there is none."""
+    with suppress(OSError):
+        return ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    return None
+
+
+def missing_cuda_packages() -> list[str]:
+    """The packages that programs on a GPU need and that are not installed."""
+    return [package for module, package in _CUDA_MODULES.items() if not _has_module(module)]
+
+
+def _has_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ImportError:  # not even the package around it
+        return False
+
+
+def cuda_absence() -> str | None:
+    """Why no program can run on a GPU here, and what helps; None if nothing is missing.
+
+    It looks for NVIDIA's driver and for the packages; whether the driver works is not tried.
+    """
+    packages = missing_cuda_packages()
+    extra = f"the packages for it are not installed ({', '.join(packages)})"
+    install = "pip install 'graphflow[cuda]'"
+    if cuda_driver() is None:
+        also = f" Besides, {extra}: {install}." if packages else ""
+        return ("this machine has no NVIDIA GPU that can be used: NVIDIA's driver (libcuda) was "
+                f"not found. Use device='cpu', or device='auto', which takes a GPU where there is "
+                f"one.{also}")
+    return f"this machine has NVIDIA's driver, but {extra}: {install}." if packages else None

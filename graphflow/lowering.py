@@ -52,11 +52,13 @@ class Generate:
     `body(b, linear_index, *scalars, **attrs) → Expr`; the inputs that are not scalars only give
     the shape. Random bits, `range` and `fill` are of this kind.
     `refuses(b, *scalars) → Expr` is the condition under which the reference raises, if any.
+    `keys` names attributes, each a uint32, that the body takes as expressions as well.
     """
 
     body: Callable[..., Any]
     scalars: tuple[int, ...] = ()
     refuses: Callable[..., Any] | None = None
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,8 @@ class Scatter:
       keep: (index, load, ctx) → condition under which the update counts, or None: all do.
       skips_outside: True if an update whose place does not exist does not count; else it is an
         error.
+      windows: ctx → that each update goes to the element of its window whose number input 1 says,
+        or None.
     """
 
     target: Callable[[tuple, Callable, LoweringContext], tuple]
@@ -172,6 +176,25 @@ class Scatter:
     initial: Callable[[LoweringContext], Any] | None = None
     keep: Callable[[tuple, Callable, LoweringContext], Any] | None = None
     skips_outside: bool = False
+    windows: Callable[[LoweringContext], Sliding] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sliding:
+    """What makes a contraction a convolution, or one of its adjoints.
+
+    Attributes:
+      role: which of the three it computes: `output`, `image` or `filter`. Its inputs are the other
+        two, in this order: image, filter; gradient of the output, filter; image, gradient.
+      axes: how windows slide along each spatial axis, as `WindowAxis` of the image.
+      channels_last: True if images have their channels last.
+      groups: how many groups of channels there are.
+    """
+
+    role: str
+    axes: tuple[Any, ...]
+    channels_last: bool
+    groups: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +207,7 @@ class Contraction:
         leaves the input (padding), or `inside` is false, the product is zero.
       inside: (out_index, sum_index, ctx) → condition under which the term exists, or None.
       conjugate: ctx → (bool, bool): which operands are conjugated.
+      sliding: ctx → that it is a convolution, or None.
     """
 
     extents: Callable[[LoweringContext], tuple]
@@ -191,6 +215,7 @@ class Contraction:
     right: Callable[[tuple, tuple, LoweringContext], tuple]
     inside: Callable[[tuple, tuple, LoweringContext], Any] | None = None
     conjugate: Callable[[LoweringContext], tuple[bool, bool]] | None = None
+    sliding: Callable[[LoweringContext], Sliding] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +241,13 @@ class Composite:
     """Other ops: `expand(F, *inputs, **attrs)` → one output or a tuple of them.
 
     `refuses(inputs, attrs)` is true where the reference looks at values that the expansion would
-    let pass (ids that are not sorted): such a node stays whole and runs by its reference.
+    let pass (ids that are not sorted): such a node stays whole and runs by its reference, or by
+    the kernel that the code generator has for it, which `kernel` says.
     """
 
     expand: Callable[..., Any]
     refuses: Callable[[tuple, dict], bool] = lambda inputs, attrs: False
+    kernel: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 from graphflow.errors import AttributeValueError
 from graphflow.hardware import available_cores
 
-DEVICES = ("auto", "cpu", "reference")
+DEVICES = ("auto", "cpu", "cuda", "reference")
+FETCHES = ("host", "device")
 MOST_THREADS = 64
 
 
@@ -20,8 +21,9 @@ class Options:
     """Settings of a session.
 
     Attributes:
-      device: `"cpu"` compiles for the CPU; `"reference"` runs the NumPy executor, the definition
-        of every op; `"auto"` is the fastest that there is.
+      device: `"cpu"` compiles for the CPU; `"cuda"` for an NVIDIA GPU; `"reference"` runs the
+        NumPy executor, the definition of every op; `"auto"` takes a GPU where there is one with
+        all that it needs, and says so, else the CPU.
       silence: ids of warnings that are not given, such as `"graph-growth"`.
       disable_passes: names of compiler passes that are left out; `gf.compiler_passes()` lists
         them. A session refuses unknown names.
@@ -29,6 +31,8 @@ class Options:
         after each pass that changed something; names print it after these passes only.
       threads: how many threads share a run; results are the same for any number. None is what
         `GRAPHFLOW_THREADS` says, else the physical cores that the process may use.
+      fetches: where values that `run` gives are: `"host"` as NumPy arrays; `"device"` leaves them
+        on the GPU, as `gf.DeviceArray`s, without waiting for them. On the CPU both are the same.
     """
 
     device: str = "auto"
@@ -36,6 +40,7 @@ class Options:
     disable_passes: frozenset[str] = field(default_factory=frozenset)
     dump_passes: bool | frozenset[str] = False
     threads: int | None = None
+    fetches: str = "host"
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -43,6 +48,9 @@ class Options:
                 f"Options: device must be one of {', '.join(map(repr, DEVICES))}, got "
                 f"{self.device!r}."
             )
+        if self.fetches not in FETCHES:
+            raise AttributeValueError(
+                f"Options: fetches must be 'host' or 'device', got {self.fetches!r}.")
         object.__setattr__(self, "silence", frozenset(self.silence))
         object.__setattr__(self, "disable_passes", _names("disable_passes", self.disable_passes))
         if not isinstance(self.dump_passes, bool):

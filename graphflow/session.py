@@ -37,6 +37,17 @@ from graphflow.runtime.calls import MISS, PreparedCall, call_key
 from graphflow.runtime.config import ConfigProto
 from graphflow.runtime.executables import Executable, make_executable
 from graphflow.runtime.fetch import FetchPlan
+from graphflow.runtime.placement import (
+    can_trace,
+    check_devices,
+    device_names,
+    device_store,
+    fed_dict,
+    fed_values,
+    log_placement,
+    place_session,
+    refuse_profile,
+)
 from graphflow.runtime.store import VariableStore
 from graphflow.tensor import Operation, Tensor
 
@@ -85,7 +96,11 @@ class BaseSession:
             _check_passes(options)
         self._graph = graph if graph is not None else get_default_graph()
         self._config = config
-        self._store = VariableStore()
+        self._placement = place_session(self.options, config)
+        self._store = VariableStore() if self._placement is None else (
+            device_store(self._placement))
+        if config is not None and config.log_device_placement:
+            log_placement(self._placement)
         self._host_state = HostState()
         self._closed = False
         self._variants: dict[tuple, list[_Variant]] = {}
@@ -133,7 +148,8 @@ class BaseSession:
           `run_metadata.step_stats` with times; all else is without effect.
         Raises FetchError, FeedError, ClosedSessionError; `errors.OpError`s of operations.
         """
-        if run_metadata is not None and getattr(options, "trace_level", None):
+        if run_metadata is not None and getattr(options, "trace_level", None) and can_trace(
+                self._placement, self.options):
             from graphflow.profiling.sessions import traced_run
 
             self._check_open()
@@ -150,7 +166,7 @@ class BaseSession:
         if call is not None:
             values = list(feed_dict.values()) if feed_dict else []
             return self._call(call, values)
-        feeds = bind_feeds(self._graph, feed_dict)
+        feeds = bind_feeds(self._graph, fed_dict(feed_dict, self._placement))
         plan = FetchPlan(self._graph, fetches)
         call = PreparedCall(plan, list(feeds), plan.form(fetches), list(feed_dict or ()))
         if key is not None and len(feeds) == len(key[1]):
@@ -208,6 +224,8 @@ class BaseSession:
         self, call: PreparedCall, values: Sequence[Any],
         find: Callable[[PreparedCall, list[np.ndarray]], Executable] | None = None,
     ) -> Any:
+        if self._placement is not None:
+            values = fed_values(values, self._placement)
         try:
             executable, arrays = call.prepare(values, find or self._executable)
             if executable.in_python:
@@ -233,8 +251,8 @@ class BaseSession:
             call.entry.note(call, executable, arrays)
         else:
             self._entry = self._entry or Entry(self._store, positional=False)
-            self._enter = self._entry.call
             self._entry.note(call, executable, arrays)
+            self._enter = self._entry.call
 
     def _attach_operation(self, error: OpError) -> None:
         origin = error.op
@@ -270,8 +288,10 @@ class BaseSession:
         sizes: dict[str, int],
     ) -> _Variant:
         assumptions, program = self._freeze(tensors, operations, types, sizes)
+        check_devices(self._graph, program, self._placement, self.options, self._config)
         with assuming(assumptions):
-            return _Variant(assumptions, make_executable(program, self.options))
+            return _Variant(
+                assumptions, make_executable(program, self.options, self._placement))
 
     def _freeze(
         self,
@@ -331,6 +351,7 @@ class BaseSession:
         from graphflow.profiling.sessions import profile_session
 
         self._check_open()
+        refuse_profile(self._placement)
         return profile_session(self, fetches, feed_dict, runs)
 
     def memory_report(self, fetches: Any, feed_dict: Any = None) -> MemoryReport:
@@ -410,7 +431,7 @@ class BaseSession:
 
     def list_devices(self) -> list[str]:
         """The names of the devices that this session can use."""
-        return ["/device:CPU:0"]
+        return device_names(self._placement)
 
 
 def _check_passes(options: Options) -> None:
@@ -429,8 +450,11 @@ class Session(BaseSession):
       target: must be empty; kept for TensorFlow's sake.
       graph: the graph to run (the default graph if None).
       config: a `ConfigProto`, of which `intra_op_parallelism_threads` is the number of threads
-        where `options` say nothing of it; all else is without effect.
-      device: `"reference"` for the NumPy executor, `"auto"` for the best that is available.
+        where `options` say nothing of it; `allow_soft_placement` takes the CPU where a GPU is
+        asked for in vain, `device_count={"GPU": 0}` hides GPUs, `log_device_placement` prints
+        what is used; all else is without effect.
+      device: `"cuda"` for an NVIDIA GPU, `"cpu"`, `"reference"` for the NumPy executor; `"auto"`
+        takes a GPU where there is one with all that it needs, else the CPU.
       options: an `Options` record.
     """
 

@@ -20,6 +20,8 @@ from graphflow.dims import (
 )
 from graphflow.errors import ShapeError
 
+MOST_AXES = 64  # of NumPy's arrays
+
 
 class TensorShape:
     """The shape of a tensor: a tuple of sizes, or of unknown rank. Immutable.
@@ -157,7 +159,7 @@ class TensorShape:
     def with_rank(self, rank: int) -> TensorShape:
         """This shape if its rank is (or may be) `rank`. Raises ShapeError otherwise."""
         if self._dims is None:
-            return TensorShape([None] * rank)
+            return unknown_shape(rank)
         if len(self._dims) != rank:
             raise ShapeError(f"Shape {self} must have rank {rank}.")
         return self
@@ -244,8 +246,15 @@ def as_shape(value: Any) -> TensorShape:
 
 
 def unknown_shape(rank: int | None = None) -> TensorShape:
-    """A shape of which at most the rank is known."""
-    return UNKNOWN_SHAPE if rank is None else TensorShape([None] * rank)
+    """A shape of which at most the rank is known. Raises ShapeError for more than `MOST_AXES`."""
+    return UNKNOWN_SHAPE if rank is None else TensorShape([None] * admitted_rank(rank))
+
+
+def admitted_rank(rank: int) -> int:
+    """The rank, which the length of a vector may have said. Raises ShapeError if it is none."""
+    if rank > MOST_AXES:
+        raise ShapeError(f"A tensor has at most {MOST_AXES} axes, got {rank}.")
+    return rank
 
 
 def broadcast_shapes(a: TensorShape, b: TensorShape) -> TensorShape | None:
@@ -253,6 +262,8 @@ def broadcast_shapes(a: TensorShape, b: TensorShape) -> TensorShape | None:
     if a.rank is None or b.rank is None:
         return UNKNOWN_SHAPE
     left, right = a.sizes, b.sizes
+    if left == right:
+        return a
     if len(left) < len(right):
         left, right = right, left
     out = list(left)

@@ -15,7 +15,7 @@ from graphflow.conversion import register_tensor_conversion_function
 from graphflow.defaults import get_default_session
 from graphflow.dtypes import DType, int64
 from graphflow.errors import DTypeError, GraphError, ShapeError
-from graphflow.shapes import UNKNOWN_SHAPE, TensorShape
+from graphflow.shapes import TensorShape, unknown_shape
 
 
 class SparseTensorValue(NamedTuple):
@@ -99,7 +99,7 @@ class SparseTensor:
         if known is not None:
             return TensorShape.of(known.tolist())
         rank = self.rank
-        return UNKNOWN_SHAPE if rank is None else TensorShape([None] * rank)
+        return unknown_shape(rank)
 
     def get_shape(self) -> TensorShape:
         """The static shape of the tensor that is meant, as far as it is known."""

@@ -13,6 +13,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -35,5 +36,28 @@ if "GRAPHFLOW_CACHE_DIR" not in os.environ:  # workers find what the first proce
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--full`: every element type in the contract of compiled ops."""
+    """`--full`: every element type in the contract of compiled ops. `--device`: see `on_gpu`."""
     parser.addoption("--full", action="store_true", help="test every element type compiled")
+    parser.addoption("--device", choices=("cpu", "fake", "cuda"), default="cpu",
+                     help="where tests run that can run anywhere; -m gpu says cuda")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that need a GPU are skipped, with a reason, where there is none."""
+    from on_gpu import mark
+
+    mark(config, items)
+
+
+@pytest.fixture(autouse=True)
+def _on_chosen_device(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests that can run anywhere run on the device that was chosen."""
+    fake = request.node.get_closest_marker("fake_gpu") is not None
+    if not fake and (request.node.get_closest_marker("gpu") is None):
+        yield
+        return
+    from on_gpu import sessions_on_gpu
+
+    with sessions_on_gpu(fake):
+        yield

@@ -13,7 +13,7 @@ ROOT = Path(graphflow.__file__).parent
 
 LAYERS = [
     ["errors", "dtypes", "dims", "shapes", "options", "storage", "hardware", "sites",
-     "version", "wire", "absent"],
+     "version", "wire", "absent", "collector"],
     ["loop_ir"],
     ["lowering", "inference", "opdef", "builder", "lowering_interpreter", "gradient_registry"],
     ["tensor", "scopes", "defaults", "conversion", "graph", "regions", "indexed_slices",

@@ -71,6 +71,9 @@ def _read_one(path: str, name: str, tensor: Tensor) -> np.ndarray:
 
 
 def _numpy_file(path: str) -> Any:
+    with open(path, "rb") as file:
+        if not file.read(6).startswith((b"\x93NUMPY", b"PK")):
+            raise click.ClickException(f"{path}: it is no file of NumPy arrays.")
     try:
         return np.load(path, allow_pickle=False)
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -91,6 +94,8 @@ def _read_csv(path: str, name: str, tensor: Tensor) -> np.ndarray:
     with open(path, encoding="utf-8") as file:
         lines = [line for line in file if line.strip()]
     titled = bool(lines) and not _is_number(lines[0].split(",")[0])
+    if len(lines) == titled:
+        raise click.ClickException(f"{path}: it has no row of numbers.")
     try:
         found = np.loadtxt(lines[titled:], kind, delimiter=",", ndmin=2, comments=None)
     except ValueError as error:

@@ -13,7 +13,6 @@ import platform
 import secrets
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -167,10 +166,10 @@ def _round_trip() -> Finding:
 
 
 def _cuda() -> Iterator[Finding]:
+    from graphflow.hardware import cuda_absence, cuda_driver, missing_cuda_packages
+
     version = ctypes.c_int(0)
-    driver = None
-    with suppress(OSError):
-        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    driver = cuda_driver()
     if driver is None:
         yield Finding("CUDA", "driver", "none (no libcuda)", "note",
                       "Programs run on the CPU. NVIDIA's driver brings it.")
@@ -179,12 +178,28 @@ def _cuda() -> Iterator[Finding]:
         yield Finding("CUDA", "driver",
                       f"CUDA {version.value // 1000}.{version.value % 1000 // 10}")
         yield _devices(driver)
-    missing = [name for name in ("numba_cuda", "cuda") if importlib.util.find_spec(name) is None]
+    missing = missing_cuda_packages()
     if missing:
-        yield Finding("CUDA", "packages", f"{', '.join(missing)} not installed", "note")
+        yield Finding("CUDA", "packages", f"{', '.join(missing)} not installed", "note",
+                      "" if driver is None else "pip install 'graphflow[cuda]'")
     else:
         yield Finding("CUDA", "packages", f"numba-cuda {importlib.metadata.version('numba-cuda')}")
-    yield Finding("CUDA", "use", "this version compiles for the CPU alone", "note")
+    absent = cuda_absence()
+    if absent is not None:
+        yield Finding("CUDA", "use", "sessions run on the CPU", "note")
+    else:
+        yield _gpu_step()
+
+
+def _gpu_step() -> Finding:
+    """A step of gradient descent on the GPU, beside the same in NumPy."""
+    import graphflow as gf
+
+    error = _training_error(gf, "cuda")
+    if error < 1e-12:
+        return Finding("CUDA", "use", "a training step, compiled, run, and as NumPy computes it")
+    return Finding("CUDA", "use", f"a training step differs from NumPy by {error:.2g}", "wrong",
+                   "Use device='cpu' (GRAPHFLOW_DEVICE=cpu), and please report it.")
 
 
 def _devices(driver: Any) -> Finding:
@@ -208,6 +223,18 @@ def _self_test() -> Iterator[Finding]:
     """A step of gradient descent, compiled and run, beside the same in NumPy."""
     import graphflow as gf
 
+    error = _training_error(gf, "cpu")
+    if error < 1e-12:
+        yield Finding("self-test", "a training step", "compiled, run, and as NumPy computes it")
+    else:
+        yield Finding("self-test", "a training step", f"differs from NumPy by {error:.2g}",
+                      "wrong", "Run `graphflow cache clear` and try again; if it stays, please "
+                      "report it.")
+    yield _warnings_of_environment()
+
+
+def _training_error(gf: Any, device: str) -> float:
+    """How far a step of gradient descent on a device is from NumPy's."""
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((32, 5)), rng.standard_normal((32, 1))
     start = rng.standard_normal((5, 1))
@@ -216,21 +243,14 @@ def _self_test() -> Iterator[Finding]:
         weights = gf.Variable(start)
         loss = gf.reduce_mean(gf.square(gf.tanh(gf.matmul(fed, weights)) - target))
         step = gf.train.GradientDescentOptimizer(0.125).minimize(loss)
-        with gf.Session(device="cpu") as session:
+        with gf.Session(device=device) as session:
             session.run(gf.global_variables_initializer())
             _, found = session.run([step, loss], {fed: x, target: y})
             changed = session.run(weights)
     product = np.tanh(x @ start)
     slope = x.T @ (2 / 32 * (product - y) * (1 - product**2))
-    error = max(abs(float(found) - float(np.mean((product - y)**2))),
-                float(np.max(np.abs(changed - (start - 0.125 * slope)))))
-    if error < 1e-12:
-        yield Finding("self-test", "a training step", "compiled, run, and as NumPy computes it")
-    else:
-        yield Finding("self-test", "a training step", f"differs from NumPy by {error:.2g}",
-                      "wrong", "Run `graphflow cache clear` and try again; if it stays, please "
-                      "report it.")
-    yield _warnings_of_environment()
+    return max(abs(float(found) - float(np.mean((product - y)**2))),
+               float(np.max(np.abs(changed - (start - 0.125 * slope)))))
 
 
 def _warnings_of_environment() -> Finding:

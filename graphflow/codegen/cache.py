@@ -198,8 +198,9 @@ def portable_environment(settings: Sequence[str]) -> str:
     settings: of the code generator.
     """
     lines = [environment(sources(), settings), __version__, np.__version__]
+    begin = len(str(_PACKAGE)) + 1  # `relpath` would take longer than all the rest
     for path in _compiler_sources():
-        lines.append(f"{os.path.relpath(path, _PACKAGE)} {os.stat(path).st_size}")
+        lines.append(f"{path[begin:].replace(os.sep, '/')} {os.stat(path).st_size}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 

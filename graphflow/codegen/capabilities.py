@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from graphflow.codegen.cpu.scalars import emits
 from graphflow.codegen.elements import Elements
+from graphflow.codegen.told import keys_of
 from graphflow.errors import GraphflowError
 from graphflow.loop_ir import b
-from graphflow.loop_ir.approximations import expand
+from graphflow.loop_ir.approximations import expander
 from graphflow.loop_ir.expr import Expr, walk
 from graphflow.loop_ir.nest import Begin, Fold, Loop, Statement, Store, Update
 from graphflow.loop_ir.split_complex import basic_parts
 from graphflow.lowering import (
+    Composite,
     Contraction,
     Cumulative,
     Gather,
@@ -42,6 +44,7 @@ class Capabilities:
     def __init__(self) -> None:
         self._complaints: dict[Node, str | None] = {}
         self._cheap: dict[Node, bool] = {}
+        self._forms: dict[Node, Hashable] = {}
         self._complaints_of: dict[Hashable, str | None] = {}
         self._cheap_of: dict[Hashable, bool] = {}
 
@@ -52,15 +55,22 @@ class Capabilities:
     def complaint(self, node: Node) -> str | None:
         """Why a node cannot be compiled, or None."""
         if node not in self._complaints:
-            form = _form(node)
+            form = self._form(node)
             if form not in self._complaints_of:
                 self._complaints_of[form] = self._examine(node)
             self._complaints[node] = self._complaints_of[form]
         return self._complaints[node]
 
+    def _form(self, node: Node) -> Hashable:
+        form = self._forms.get(node)
+        if form is None:
+            form = self._forms[node] = _form(node)
+        return form
+
     def _examine(self, node: Node) -> str | None:
         lowering = node.opdef.lowering
-        if not isinstance(lowering, KERNEL_KINDS):
+        if not isinstance(lowering, KERNEL_KINDS) and not (
+                isinstance(lowering, Composite) and lowering.kernel):
             return f"{type(lowering).__name__} ops have no kernel"
         for value in (*node.inputs, *node.outputs):
             if value.dtype.is_string:
@@ -106,7 +116,7 @@ class Capabilities:
     def cheap(self, node: Node) -> bool:
         """True if computing the node again costs no more than reading it."""
         if node not in self._cheap:
-            form = _form(node)
+            form = self._form(node)
             if form not in self._cheap_of:
                 self._cheap_of[form] = _is_cheap(node)
             self._cheap[node] = self._cheap_of[form]
@@ -114,12 +124,14 @@ class Capabilities:
 
     def expanded(self, body: tuple[Statement, ...]) -> tuple[Statement, ...]:
         """Statements whose expressions hold basic ops only."""
-        return tuple(_expanded(s) for s in body)
+        expand = expander()
+        return tuple([_expanded(s, expand) for s in body])
 
 
 def _form(node: Node) -> Hashable:
     """What the answers about a node depend on."""
-    return (node.opdef.name, tuple(node.attrs.items()), *(
+    keys = keys_of(node)
+    return (node.opdef.name, tuple([a for a in node.attrs.items() if a[0] not in keys]), *(
         (v.dtype, None if v.shape.rank is None else v.shape.sizes,
          None if v.symbolic_value is None else tuple(v.symbolic_value.ravel().tolist()),
          v.node.attrs["value"] if v.node.opdef.name == "Const" else None)
@@ -142,13 +154,13 @@ def _is_cheap(node: Node) -> bool:
 _INTEGER_ONLY = {"floordiv", "mod", "truncdiv", "truncmod"}
 
 
-def _expanded(statement: Statement) -> Statement:
+def _expanded(statement: Statement, expand: Callable[[Expr], Expr]) -> Statement:
     def pairs(items: Any) -> tuple:
         return tuple((n, expand(x)) for n, x in items)
 
     if isinstance(statement, Loop):
         return Loop(statement.number, statement.extent,
-                    tuple(_expanded(s) for s in statement.body), statement.lanes)
+                    tuple(_expanded(s, expand) for s in statement.body), statement.lanes)
     if isinstance(statement, Store):
         where = None if statement.where is None else expand(statement.where)
         return Store(statement.buffer, expand(statement.offset), expand(statement.value), where,

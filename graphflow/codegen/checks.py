@@ -11,12 +11,14 @@ that they refuse.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
 
 from graphflow.codegen.elements import Elements, Index, int64
 from graphflow.codegen.ranges import Ranges, surely_inside
 from graphflow.dims import Dim
-from graphflow.dtypes import int32
+from graphflow.dtypes import DType, int32
 from graphflow.dtypes import int64 as int64_dtype
 from graphflow.loop_ir import b
 from graphflow.loop_ir.expr import Expr, walk
@@ -26,6 +28,8 @@ from graphflow.lowering import Gather, Generate, Pointwise, Scatter
 from graphflow.opdef import TensorType, lookup
 from graphflow.program import Node, Value
 from graphflow.shapes import TensorShape
+
+Found = Callable[[Elements, Expr, Index, Sequence[Dim], Value], tuple[Statement, ...]]
 
 DIVISIONS = frozenset({"floordiv", "mod", "truncdiv", "truncmod"})
 
@@ -37,8 +41,13 @@ def status_word() -> Value:
                 ).outputs[0]
 
 
-def build_check(e: Elements, node: Node, status: Value) -> tuple[Statement, ...]:
-    """Statements that set the status word if `node` meets a bad value; () if it cannot."""
+def build_check(
+    e: Elements, node: Node, status: Value, found: Found | None = None
+) -> tuple[Statement, ...]:
+    """Statements that set the status word if `node` meets a bad value; () if it cannot.
+
+    found: makes them, from a condition and the indices and sizes of what it is about.
+    """
     lowering = node.opdef.lowering
     if isinstance(lowering, Gather):
         index, sizes = _loops(e, node.outputs[0])
@@ -47,8 +56,12 @@ def build_check(e: Elements, node: Node, status: Value) -> tuple[Statement, ...]
         index, sizes = _loops(e, node.inputs[lowering.updates])
         bad = _bad_scatter(e, node, lowering, index)
     elif isinstance(lowering, Pointwise):
+        refused = _refused(
+            lowering, tuple([v.dtype for v in node.inputs]), tuple(node.attrs.items()))
+        if refused is None:
+            return ()
         index, sizes = _loops(e, node.outputs[0])
-        bad = _bad_operand(e, node, lowering, index)
+        bad = _bad_operand(e, node, refused, index)
     elif isinstance(lowering, Generate) and lowering.refuses is not None:
         index, sizes = (), ()
         bad = lowering.refuses(b, *(e.element(node.inputs[k], ()) for k in lowering.scalars))
@@ -56,7 +69,7 @@ def build_check(e: Elements, node: Node, status: Value) -> tuple[Statement, ...]
         return ()
     if bad is None or (bad.op == "const" and not bad.attr):
         return ()
-    return _any(e, bad, index, sizes, status)
+    return (found or _any)(e, bad, index, sizes, status)
 
 
 def _loops(e: Elements, value: Value) -> tuple[Index, Sequence[Dim]]:
@@ -138,9 +151,19 @@ def _outside(
 # ---- operands -----------------------------------------------------------------------------------
 
 
-def _bad_operand(e: Elements, node: Node, lowering: Pointwise, index: Index) -> Expr | None:
+def _bad_operand(e: Elements, node: Node, refused: Expr, index: Index) -> Expr:
     arguments = [b.arg(i, v.dtype) for i, v in enumerate(node.inputs)]
-    made = lowering.body(b, *arguments, **node.attrs)
+    elements = [e.element(v, e.broadcast(index, v)) for v in node.inputs]
+    return _replaced(refused, dict(zip(arguments, elements)))
+
+
+@lru_cache(maxsize=1024)
+def _refused(
+    lowering: Pointwise, dtypes: tuple[DType, ...], attrs: tuple[tuple[str, Any], ...]
+) -> Expr | None:
+    """The condition under which an elementwise op refuses its operands, the arguments 0, 1, …"""
+    arguments = [b.arg(i, dtype) for i, dtype in enumerate(dtypes)]
+    made = lowering.body(b, *arguments, **dict(attrs))
     made = made if isinstance(made, tuple) else (made,)
     bad: Expr | None = None
     for scalar in walk(*made):
@@ -149,10 +172,7 @@ def _bad_operand(e: Elements, node: Node, lowering: Pointwise, index: Index) -> 
             bad = _either(bad, condition)
     if lowering.refuses is not None:
         bad = _either(bad, lowering.refuses(b, *arguments))
-    if bad is None:
-        return None
-    elements = [e.element(v, e.broadcast(index, v)) for v in node.inputs]
-    return _replaced(bad, dict(zip(arguments, elements)))
+    return bad
 
 
 def _refusal(scalar: Expr) -> Expr | None:

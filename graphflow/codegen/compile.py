@@ -132,10 +132,11 @@ class KernelCache:
 
     def _add(self, makers: Mapping[str, Maker]) -> int:
         """Gets addresses by the objects on disk, or those that are made; returns how many were."""
-        store = self._store()
         found = self._linked_given(makers)
-        if store is not None and len(found) < len(makers):
-            found |= _linked_from(store, makers.keys() - found.keys())
+        missing = makers.keys() - found.keys()
+        store = self._store() if missing else None
+        if store is not None:
+            found |= _linked_from(store, missing)
         made = {name: make() for name, make in makers.items() if name not in found}
         if made:
             found |= link(made)
@@ -242,8 +243,8 @@ def _emitted_module(name: str, emit: Emitter) -> Any:
     emit(module, name)
     with global_compiler_lock:
         parsed = binding.parse_assembly(str(module))
-        link_external(codegen, parsed, module)
-        _finish(codegen, parsed, name)
+        foreign = link_external(codegen, parsed, module)
+        _finish(codegen, parsed, name, thoroughly=foreign)
         return parsed
 
 
@@ -263,7 +264,7 @@ def _library_module(name: str, kernel: LibraryKernel) -> Any:
 
         with global_compiler_lock:
             module = outside_module(codegen, name, outside)
-            _finish(codegen, module, name)
+            _finish(codegen, module, name, thoroughly=True)
             return module
     with global_compiler_lock:
         library = codegen.create_library(name)
@@ -271,22 +272,32 @@ def _library_module(name: str, kernel: LibraryKernel) -> Any:
         library._optimize_final_module = library._finalize_final_module = lambda: None
         add_library_kernel(library, name, kernel)
         library.finalize()
-        _finish(codegen, library._final_module, name)
+        _finish(codegen, library._final_module, name, thoroughly=True)
         return library._final_module
 
 
-def _finish(codegen: Any, module: Any, name: str) -> None:
+def _finish(codegen: Any, module: Any, name: str, *, thoroughly: bool) -> None:
     """Optimises the functions of a module, and hides all but the entry.
 
-    Kernels come as finished vector code: what pays is hoisting and common sub-expressions inside
-    each function. Numba's passes over the module, its inlining and vectorisers, double the time
-    and change nothing.
+    thoroughly: whether code is inside that others have written. What the emitter writes is
+    finished vector code, hoisted and without common sub-expressions: it is tidied up, and LLVM's
+    whole list for a function takes six times as long and makes nothing faster. Numba's passes over
+    the module, its inlining and vectorisers, double the time again.
     """
     module.data_layout = codegen._data_layout
     module.verify()
-    passes = codegen._pass_builder(opt=2, loop_vectorize=False, slp_vectorize=False)
+    builder = codegen._pass_builder(opt=2, loop_vectorize=False, slp_vectorize=False)
     for function in module.functions:
         if not function.is_declaration:
-            passes.getFunctionPassManager().run(function, passes)
+            passes = builder.getFunctionPassManager() if thoroughly else _tidying()
+            passes.run(function, builder)
             if function.name != name:
                 function.linkage = "internal"
+
+
+def _tidying() -> Any:
+    passes = binding.create_new_function_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_simplify_cfg_pass()
+    passes.add_instruction_combine_pass()
+    return passes

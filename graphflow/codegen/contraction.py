@@ -14,7 +14,9 @@ from typing import Any
 
 from graphflow.codegen.compile import vector_bytes
 from graphflow.codegen.elements import Elements, int64
-from graphflow.codegen.panels import Panels, panels_of
+from graphflow.codegen.matrices import product_of
+from graphflow.codegen.products import build_product_of
+from graphflow.codegen.sliding import build_sliding
 from graphflow.codegen.summed_loops import Finish, Sums, is_one
 from graphflow.dims import Dim
 from graphflow.loop_ir import b
@@ -43,6 +45,12 @@ def build_contraction(
 
     finish: gives what is stored for a sum at a place; None: the sum.
     """
+    matrices = product_of(node)
+    if matrices is not None:
+        return build_product_of(e, matrices, finish)
+    sliding = build_sliding(e, node, finish)
+    if sliding is not None:
+        return sliding
     return _Tiles(e, node, lowering, ctx, finish).body()
 
 
@@ -76,10 +84,6 @@ class _Tiles:
         if not self.sizes:
             return self.sums.over_slices(self.sums.statements([()], {}, None))
         last = self.sizes[-1]
-        panels = panels_of(self.sums.node)
-        if panels is not None:
-            assert isinstance(last, int)  # else there are no panels
-            return self._in_panels(panels, last)
         column = int64(0) if is_one(last) else b.index(self.column)
 
         def tile(index: Places, ranges: Ranges, rows: Rows) -> Body:
@@ -90,36 +94,6 @@ class _Tiles:
             extent = int64(last) if isinstance(last, int) else self.e.size(last)
             body = (Loop(self.column, extent, body, lanes=self.vectors),)
         return self.sums.over_slices(body)
-
-    def _in_panels(self, panels: Panels, last: int) -> Body:
-        """The columns panel by panel, each of which is copied before it is used.
-
-        A tile of rows meets all columns of a panel before the next one does.
-        """
-        body: Body = ()
-        whole = last // panels.width
-        for first, count, turns in ((0, panels.width, whole),
-                                    (whole * panels.width, last % panels.width, 1)):
-            if count and turns:
-                body += self._panel(panels, int64(first), count, turns)
-        return body
-
-    def _panel(self, panels: Panels, first: Expr, count: int, turns: int) -> Body:
-        """So many panels of `count` columns, from `first` on."""
-        number = self.e.loop()
-        self.loops = [self.e.loop() for _ in self.loops]
-        start = simplified(first + b.index(number) * panels.width)
-
-        def tile(index: Places, ranges: Ranges, rows: Rows) -> Body:
-            self.column = self.e.loop()
-            column = b.index(self.column)
-            self.sums.panel = panels, column
-            body = self._row_tile((*index, start + column), ranges | {
-                column: count, b.index(number): turns}, rows)
-            return (Loop(self.column, int64(count), body, lanes=self.vectors),)
-
-        return (Loop(number, int64(turns), (
-            panels.copy(self.e, start, count), *self._over_rows(tile))),)
 
     def _over_rows(self, tile: Callable[[Places, Ranges, Rows], Body]) -> Body:
         """The loops over all axes but the last, around tiles of rows."""

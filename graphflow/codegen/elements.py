@@ -13,8 +13,9 @@ from typing import Any
 
 from graphflow.codegen.frames import Frame
 from graphflow.codegen.ranges import surely_inside
+from graphflow.codegen.told import factor_size, key_size
 from graphflow.dims import Dim, SymDim
-from graphflow.dtypes import DType
+from graphflow.dtypes import DType, float32, uint32
 from graphflow.dtypes import int64 as int64_dtype
 from graphflow.errors import ProgramError
 from graphflow.loop_ir import b
@@ -45,6 +46,8 @@ class Elements:
       written: values that the kernel stores to, likewise.
       sizes: the run-time sizes, by parameter number.
       private: values whose memory is private; see `BufferParameter`.
+      tells_factors: True if constant numbers are told when the kernel runs; see `told`.
+      sizes_are_constants: True if sizes that are known are to be part of the code.
     """
 
     def __init__(self, stored: Callable[[Value], bool], frame: Frame | None = None) -> None:
@@ -54,6 +57,8 @@ class Elements:
         self._numbers: dict[tuple[Value, bool], int] = {}
         self.sizes: list[Dim] = []
         self.private: set[Value] = set()
+        self.tells_factors = False
+        self.sizes_are_constants = False
         self._loops = 0
         self._memo: dict[tuple[Value, Index], Expr] = {}
 
@@ -62,6 +67,7 @@ class Elements:
         inner = Elements(stored, frame)
         inner.parameters, inner._numbers, inner.sizes, inner.private = (
             self.parameters, self._numbers, self.sizes, self.private)
+        inner.sizes_are_constants = self.sizes_are_constants
         return inner
 
     def give(self, value: Value, index: Index, element: Expr) -> None:
@@ -72,11 +78,19 @@ class Elements:
 
     def size(self, dim: Dim) -> Expr:
         """The size as an expression: 0 and 1 are constants, all else run-time parameters."""
-        if not isinstance(dim, SymDim) and dim in (0, 1):
+        if not isinstance(dim, SymDim) and (self.sizes_are_constants or dim in (0, 1)):
             return int64(dim)
-        if dim not in self.sizes:
-            self.sizes.append(dim)
-        return b.size(self.sizes.index(dim))
+        return self._told(dim)
+
+    def _told(self, number: Dim) -> Expr:
+        """A number that stands among the sizes."""
+        if number not in self.sizes:
+            self.sizes.append(number)
+        return b.size(self.sizes.index(number))
+
+    def is_stored(self, value: Value) -> bool:
+        """True if the value lies in memory."""
+        return self._stored(value)
 
     def buffer(self, value: Value, written: bool = False) -> int:
         """The parameter number of a stored value."""
@@ -124,6 +138,9 @@ class Elements:
 
     def _make(self, value: Value, index: Index) -> Expr:
         if value.node.opdef.name == "Const":
+            told = factor_size(value) if self.tells_factors else None
+            if told is not None:
+                return b.bitcast(b.cast(self._told(told), uint32), float32)
             known = _known_element(value, index)
             if known is not None:
                 return _literal(known, value.dtype)
@@ -191,7 +208,10 @@ class Elements:
         self, node: Node, lowering: Generate, value: Value, index: Index
     ) -> Expr:
         scalars = [self.element(node.inputs[k], ()) for k in lowering.scalars]
-        made = lowering.body(b, self.offset(value, index), *scalars, **node.attrs)
+        attrs = dict(node.attrs)
+        for name in lowering.keys:
+            attrs[name] = b.cast(self._told(key_size(attrs[name])), uint32)
+        made = lowering.body(b, self.offset(value, index), *scalars, **attrs)
         return made if isinstance(made, Expr) else made[value.index]
 
     def _size(self, node: Node, lowering: Sizes, value: Value, index: Index) -> Expr:

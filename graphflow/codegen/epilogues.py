@@ -17,6 +17,7 @@ from graphflow.codegen.elements import Elements
 from graphflow.codegen.frames import Frame, frame
 from graphflow.codegen.nests import linear
 from graphflow.codegen.rows import Group
+from graphflow.codegen.sliding import sums_slabs
 from graphflow.codegen.summed_loops import Sums
 from graphflow.dims import Dim, product
 from graphflow.loop_ir import b
@@ -187,6 +188,8 @@ class EpilogueMerger:
 def _sums_in_registers(node: Node) -> bool:
     lowering = node.opdef.lowering
     assert isinstance(lowering, Contraction)
+    if sums_slabs(node):
+        return False
     elements = Elements(lambda v: True)
     sums = Sums(elements, node, lowering, elements.context(node))
     return sums.slices is None and bool(node.outputs[0].shape.sizes)
@@ -205,18 +208,21 @@ def _aligned(
     axis = 0
     for size in merged.sizes:
         first = axis
-        while axis < len(sizes) and product(sizes[first:axis]) != size:
-            axis += 1
-        if product(sizes[first:axis]) != size:
+        # By `==`: the `!=` of sizes is neither true nor false where they may differ.
+        end = next((end for end in range(first, len(sizes) + 1)
+                    if product(sizes[first:end]) == size), None)
+        if end is None:
             return None
+        axis = end
         found.append(tuple(range(first, axis)))
     return tuple(found) if product(sizes[axis:]) == 1 else None
 
 
 def build_product(
-    elements: Elements, host: Product, stored: Callable[[Value, int], bool]
+    elements: Elements, host: Product, stored: Callable[[Value, int], bool],
+    build: Callable[..., Body] = build_contraction,
 ) -> Body:
-    """The statements of a contraction with its epilogue."""
+    """The statements of a contraction with its epilogue. build: makes those of the contraction."""
     lowering = host.node.opdef.lowering
     assert isinstance(lowering, Contraction)
     out = host.node.outputs[0]
@@ -230,7 +236,7 @@ def build_product(
             body += _stores(elements, part, host.node, place, known, stored)
         return body
 
-    return build_contraction(elements, host.node, lowering, elements.context(host.node), finish)
+    return build(elements, host.node, lowering, elements.context(host.node), finish)
 
 
 def _stores(

@@ -8,6 +8,8 @@ place.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
+from math import prod
 
 from graphflow.codegen.elements import Elements, int64
 from graphflow.codegen.ranges import surely_inside
@@ -42,6 +44,8 @@ Body = tuple[Statement, ...]
 # Vectors side by side where a reduction walks down columns: one line of memory alone of each row
 # is half as fast as several together.
 COLUMN_VECTORS = 4
+
+UNROLLED_WINDOW = 16  # positions
 
 
 def over(
@@ -185,26 +189,16 @@ def _replaced(
 
 def build_window(e: Elements, node: Node, lowering: Window, ctx: LoweringContext) -> Body:
     """Pooling: a reduction over a window that may leave the input."""
-    x = node.inputs[0]
     extents = tuple(lowering.extents(ctx))
+    if prod(extents) <= UNROLLED_WINDOW:
+        return _unrolled_window(e, node, lowering, extents, ctx)
     init = lowering.init(b, ctx)
     count = len(init)
 
     def inner(index: tuple[Expr, ...]) -> Body:
         numbers = [e.loop() for _ in extents]
         window = tuple(b.index(n) for n in numbers)
-        source = tuple(simplified(int64(i)) for i in lowering.source(index, window, ctx))
-        ranges = dict(zip((*window, *index), (*extents, *node.outputs[0].shape.sizes)))
-        borders = [a for a, (i, d) in enumerate(zip(source, x.shape.sizes))
-                   if not surely_inside(i, d, ranges, e.size)]
-        inside = e.inside([source[a] for a in borders], [e.shape(x)[a] for a in borders])
-        near = e.clamped(x, source)
-        element = e.element(
-            x, tuple(near[a] if a in borders else i for a, i in enumerate(source)))
-        position = int64(0)
-        for i, n in zip(window, extents):
-            position = position * int64(n) + i
-        lifted = lowering.lift(b, element, position, ctx)
+        lifted, inside = _seen(e, node, lowering, index, window, extents, ctx)
         accs = tuple(accumulator(n, v.dtype) for n, v in enumerate(lifted))
         merged = lowering.combine(b, accs, lifted)
         counted = accumulator(count, int64_dtype)
@@ -221,6 +215,46 @@ def build_window(e: Elements, node: Node, lowering: Window, ctx: LoweringContext
                                 for v, made in zip(node.outputs, outputs)))
 
     return over(e, node.outputs[0].shape.sizes, inner)
+
+
+def _unrolled_window(
+    e: Elements, node: Node, lowering: Window, extents: tuple[int, ...], ctx: LoweringContext
+) -> Body:
+    """A window of few positions: one expression, which needs no loops."""
+    def inner(index: tuple[Expr, ...]) -> Body:
+        total, count = tuple(lowering.init(b, ctx)), int64(0)
+        for place in product(*map(range, extents)):
+            window = tuple(map(int64, place))
+            lifted, inside = _seen(e, node, lowering, index, window, extents, ctx)
+            merged = lowering.combine(b, total, lifted)
+            total = tuple(merged if inside is None else (
+                b.select(inside, new, old) for new, old in zip(merged, total)))
+            count += int64(1) if inside is None else b.cast(inside, int64_dtype)
+        outputs = lowering.finish(b, total, simplified(count), ctx)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        return tuple(Store(e.buffer(v, written=True), e.offset(v, index), made)
+                     for v, made in zip(node.outputs, outputs))
+
+    return over(e, node.outputs[0].shape.sizes, inner)
+
+
+def _seen(
+    e: Elements, node: Node, lowering: Window, index: tuple[Expr, ...],
+    window: tuple[Expr, ...], extents: tuple[int, ...], ctx: LoweringContext,
+) -> tuple[tuple[Expr, ...], Expr | None]:
+    """What a window position gives, and the condition that it lies inside the input."""
+    x = node.inputs[0]
+    source = tuple(simplified(int64(i)) for i in lowering.source(index, window, ctx))
+    ranges = dict(zip((*window, *index), (*extents, *node.outputs[0].shape.sizes)))
+    borders = [a for a, (i, d) in enumerate(zip(source, x.shape.sizes))
+               if not surely_inside(i, d, ranges, e.size)]
+    inside = e.inside([source[a] for a in borders], [e.shape(x)[a] for a in borders])
+    near = e.clamped(x, source)
+    element = e.element(x, tuple(near[a] if a in borders else i for a, i in enumerate(source)))
+    position = int64(0)
+    for i, n in zip(window, extents):
+        position = simplified(position * int64(n) + i)
+    return lowering.lift(b, element, position, ctx), inside
 
 
 # ---- joins, scatters ----------------------------------------------------------------------------

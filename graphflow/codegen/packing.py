@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from graphflow.codegen.elements import Elements, int64
-from graphflow.codegen.panels import panels_of
+from graphflow.codegen.matrices import product_of
+from graphflow.codegen.panels import copies_left, panels_of
+from graphflow.codegen.sliding import slides
+from graphflow.codegen.tiles import sums_along
 from graphflow.loop_ir import b
 from graphflow.lowering import Contraction
 from graphflow.opdef import OpDef, TensorType, lookup
@@ -22,19 +25,24 @@ def packed_operands(node: Node) -> tuple[list[Value], Node]:
     lowering = node.opdef.lowering
     assert isinstance(lowering, Contraction)
     rank = len(node.outputs[0].shape.sizes)
-    if rank == 0:
+    if rank == 0 or slides(node):
         return [], node
     elements = Elements(lambda v: True)
     ctx = elements.context(node)
     place = tuple(b.index(k) for k in range(rank))
     sums = tuple(b.index(rank + k) for k in range(len(tuple(lowering.extents(ctx)))))
+    matrices = product_of(node)
     copies, inputs, orders = [], list(node.inputs), []
     for k, source in enumerate((lowering.left, lowering.right)):
         index = [int64(i) for i in source(place, sums, ctx)]
         axes = [p for p, i in enumerate(index) if i is place[-1]]
         order = None
-        if axes and axes[0] != len(index) - 1 and not (k == 1 and panels_of(node)):
+        if k == 0 and matrices is not None and copies_left(matrices):
+            order = [*range(len(index) - 2), len(index) - 1, len(index) - 2]
+        elif axes and axes[0] != len(index) - 1 and not (matrices is not None and (
+                matrices.exchanged or panels_of(matrices) or sums_along(matrices))):
             order = [p for p in range(len(index)) if p != axes[0]] + [axes[0]]
+        if order is not None:
             inputs[k] = _transposed(node.inputs[k], order)
             copies.append(inputs[k])
         orders.append(order)

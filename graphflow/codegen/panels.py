@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphflow.codegen.compile import vector_bytes
+from graphflow import dims
 from graphflow.codegen.elements import Elements, int64
 from graphflow.codegen.library import memory
-from graphflow.dims import product
+from graphflow.codegen.matrices import Product
+from graphflow.codegen.tiles import FEW_ROWS, MOST_RESULTS, NEAR_BYTES
 from graphflow.loop_ir import b
 from graphflow.loop_ir.expr import Expr
 from graphflow.loop_ir.nest import Loop, Statement, Store, load
-from graphflow.lowering import Contraction
-from graphflow.program import Node, Value
+from graphflow.program import Value
 
 ROW_BYTES = 2048  # of a matrix, from which on a copy of its columns pays
 TERMS = 32
-ROWS = 12
-VECTORS = 8  # of a panel's row
+COLUMNS = 256     # of a result, from which on a transposed left operand pays
+VECTORS = 4       # of a panel's row
 PANEL_BYTES = 1 << 19
 
 
@@ -46,7 +46,8 @@ class Panels:
         """Copies `count` columns from `first` on."""
         e.private.add(self.memory)
         row, column = e.loop(), e.loop()
-        terms = e.size(self.right.shape.sizes[1 if self.turned else 0])
+        size = self.right.shape.sizes[1 if self.turned else 0]
+        terms = int64(size) if isinstance(size, int) else e.size(size)
         at, of = b.index(row), first + b.index(column)
         store = Store(e.buffer(self.memory, written=True), at * self.width + b.index(column),
                       e.element(self.right, (of, at) if self.turned else (at, of)))
@@ -59,34 +60,39 @@ class Panels:
         return load(e.buffer(self.memory), row * self.width + column, self.memory.dtype)
 
 
-def panels_of(node: Node) -> Panels | None:
+def panels_of(product: Product) -> Panels | None:
     """The panels of a product that is so large, or whose right operand so lies, that they pay."""
-    lowering = node.opdef.lowering
-    assert isinstance(lowering, Contraction)
-    sizes = node.outputs[0].shape.sizes
-    left, right = node.inputs[:2]
-    if len(sizes) != 2 or len(right.shape.sizes) != 2 or lowering.inside is not None:
+    rows, columns, terms = product.rows, product.columns, product.terms
+    right, lanes = product.right.value, product.lanes
+    if len(product.out.shape.sizes) != 2 or not isinstance(columns, int) or columns < 2:
         return None
-    ctx = Elements(lambda v: True).context(node)
-    if len(tuple(lowering.extents(ctx))) != 1:
+    if isinstance(rows, int) and rows < FEW_ROWS:
         return None
-    place, term = (b.index(0), b.index(1)), b.index(2)
-    index = tuple(lowering.right(place, (term,), ctx))
-    turned = index == (place[1], term)
-    columns, terms = sizes[1], right.shape.sizes[1 if turned else 0]
-    dtypes = (left.dtype, right.dtype, node.outputs[0].dtype)
-    lanes = max(2, vector_bytes() // max(d.size for d in dtypes))
-    if not (turned or index == (term, place[1])) or any(d.is_complex for d in dtypes) or (
-        not isinstance(columns, int) or columns < lanes
-    ):
-        return None
-    large = columns * right.dtype.size >= ROW_BYTES and not any(
-        isinstance(n, int) and n < enough for n, enough in ((sizes[0], ROWS), (terms, TERMS)))
-    if not (turned or large):
+    row = columns * right.dtype.size
+    wide = row >= ROW_BYTES and not (isinstance(terms, int) and terms < TERMS)
+    # More than the level-two cache holds is read from afar for each tile of rows.
+    high = isinstance(terms, int) and terms * row > NEAR_BYTES and not (
+        isinstance(rows, int) and rows * columns <= MOST_RESULTS)  # else there are chunks
+    if not (product.right.turned or wide or high):
         return None
     width = VECTORS * lanes
     while isinstance(terms, int) and width > 2 * lanes and (
             terms * width * right.dtype.size > PANEL_BYTES):
         width //= 2
     width = min(width, columns)
-    return Panels(right, turned, width, memory(right.dtype, product([terms, width])))
+    return Panels(right, product.right.turned, width,
+                  memory(right.dtype, dims.product([terms, width])))
+
+
+def copies_left(product: Product) -> bool:
+    """True if a left operand that lies along its rows is to be transposed as a whole.
+
+    A tile reads a few elements of each of its lines; where these are far apart, each stands in a
+    page of its own, and they meet in the same places of the cache.
+    """
+    rows, columns, terms = product.rows, product.columns, product.terms
+    return (
+        product.left.turned and len(product.out.shape.sizes) == 2
+        and isinstance(rows, int) and rows * product.left.value.dtype.size >= ROW_BYTES
+        and isinstance(columns, int) and columns >= COLUMNS
+        and not (isinstance(terms, int) and terms < 4 * TERMS))

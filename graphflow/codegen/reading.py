@@ -98,7 +98,9 @@ class Readers:
         for node in reversed(program.nodes):
             for value in dict.fromkeys(self._reads(node, wanted)):
                 wanted.add(value)
-                self.of.setdefault(value, []).insert(0, node)
+                self.of.setdefault(value, []).append(node)
+        for nodes in self.of.values():
+            nodes.reverse()
 
     def _reads(self, node: Node, wanted: set[Value]) -> Sequence[Value]:
         lowering = node.opdef.lowering

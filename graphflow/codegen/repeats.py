@@ -3,7 +3,7 @@
 The *form* of what a kernel computes is its expressions with the values numbered in the order in
 which they are met: ops, attributes, types, sizes, what is read from memory and what is computed.
 The code of a kernel depends on nothing else, so a launch of a known form is the old one with other
-values behind its buffers.
+values behind its buffers, and other numbers where it is told some.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
 from graphflow.codegen.steps import Launch
+from graphflow.codegen.told import factor_size, key_size, keys_of, told_instead
 from graphflow.program import Node, Value
 
 Stored = Callable[[Value], bool]
@@ -20,12 +21,17 @@ Stored = Callable[[Value], bool]
 class Form:
     """The description of some computed values, as it grows.
 
+    tells_factors: whether constant numbers are told when the kernel runs; see `told`.
+
     Attributes:
       values: those met so far, in order.
+      told: the numbers that the kernel is told, each once.
     """
 
-    def __init__(self, root: Callable[[Value], Value]) -> None:
+    def __init__(self, root: Callable[[Value], Value], tells_factors: bool = False) -> None:
         self.values: list[Value] = []
+        self.told: dict[int, int] = {}
+        self._tells_factors = tells_factors
         self._root = root
         self._numbers: dict[tuple[Value, bool], int] = {}
         self._known: dict[Value, int] = {}  # a value, or the one whose memory it has
@@ -73,12 +79,25 @@ class Form:
         self.values.append(value)
         node, symbolic = value.node, value.symbolic_value
         plain = not read or node.opdef.name == "Const"  # constants may become part of the code
+        facts = self._facts(value) if plain else None
         self._rows.append((
             read, self._known.setdefault(value, len(self._known)),
             self._known.setdefault(self._root(value), len(self._known)),
             value.dtype, value.shape.sizes, value.index,
             None if symbolic is None else tuple(symbolic.ravel().tolist()),
-            (node.opdef.name, tuple(node.attrs.items()), *inputs) if plain else None))
+            None if facts is None else (node.opdef.name, facts, *inputs)))
+
+    def _facts(self, value: Value) -> Hashable:
+        """A node's attributes, with the places of numbers in `told` instead of the numbers."""
+        factor = factor_size(value) if self._tells_factors else None
+        if factor is not None:
+            return ("told", self.told.setdefault(factor, len(self.told)))
+        attrs, keys = value.node.attrs, keys_of(value.node)
+        if not keys:
+            return tuple(attrs.items())
+        return tuple([
+            (k, ("told", self.told.setdefault(key_size(v), len(self.told))) if k in keys else v)
+            for k, v in attrs.items()])
 
 
 class Repeats:
@@ -89,7 +108,7 @@ class Repeats:
 
     def __init__(self, scratch: Callable[[Value], Value]) -> None:
         self._scratch = scratch
-        self._known: dict[Hashable, tuple[Launch, list[Value]]] = {}
+        self._known: dict[Hashable, tuple[Launch, Form]] = {}
 
     def launch(
         self, form: Form, nodes: Sequence[Node], build: Callable[[], Launch]
@@ -99,14 +118,16 @@ class Repeats:
         found = self._known.get(key)
         if found is None:
             launch = build()
-            self._known[key] = launch, form.values
+            self._known[key] = launch, form
             return launch
-        model, values = found
-        places = {value: place for place, value in enumerate(values)}
+        model, known = found
+        places = {value: place for place, value in enumerate(known.values)}
         own: dict[Value, Value] = {}
         for value in model.buffers:
             place = places.get(value)
             if place is None and value not in own:
                 own[value] = self._scratch(value)
         buffers = [own[v] if v in own else form.values[places[v]] for v in model.buffers]
-        return replace(model, buffers=tuple(buffers), nodes=tuple(nodes))
+        sizes = told_instead(model.sizes, dict(zip(known.told, form.told))) if form.told else (
+            model.sizes)
+        return replace(model, buffers=tuple(buffers), sizes=sizes, nodes=tuple(nodes))

@@ -27,8 +27,8 @@ class KernelRecord:
       step: its number among the steps of the run.
       symbol: the kernel's name in the object; equal kernels share it.
       kind: what it is built from: `map`, `rows`, `reduce`, `contraction`, `window`, `join`,
-        `scatter`, `cumulative`, `sizes`; `library` for a hand-written one, `check` for a look at
-        values that an op refuses.
+        `scatter`, `cumulative`, `sizes`; `composite` for attention, `library` for a hand-written
+        one, `check` for a look at values that an op refuses.
       reads, writes: whole buffers; what the kernel makes for itself is not among the first.
       scratch: memory that no other step sees: values of one row, work space.
       bytes_read, bytes_written: of those buffers, each counted once; a gather counts the whole

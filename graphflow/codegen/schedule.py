@@ -11,39 +11,20 @@ more to compute again than to keep. Values that only rename memory (a reshape) a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
 from graphflow.codegen.capabilities import Capabilities
 from graphflow.codegen.checks import build_check, status_word
-from graphflow.codegen.contraction import build_contraction
-from graphflow.codegen.cumulative import build_cumulative
 from graphflow.codegen.elements import Elements, NotCompilable, picks_in_row
-from graphflow.codegen.epilogues import EpilogueMerger, Product, build_product
-from graphflow.codegen.frames import Frame, frame
-from graphflow.codegen.in_place import reusable, updating
+from graphflow.codegen.epilogues import EpilogueMerger, Product
 from graphflow.codegen.inlining import Inlining
-from graphflow.codegen.library import LibraryKernel, build_library, memory
-from graphflow.codegen.nests import (
-    build_join,
-    build_map,
-    build_scatter,
-    build_window,
-)
+from graphflow.codegen.launches import Launches
+from graphflow.codegen.library import build_library
 from graphflow.codegen.ordering import delay_updates
 from graphflow.codegen.packing import packed_operands
 from graphflow.codegen.reading import NEEDS_SIZES, Readers, read_inputs
-from graphflow.codegen.reductions import build_reduction
 from graphflow.codegen.regions import region_step
-from graphflow.codegen.repeats import Form, Repeats
-from graphflow.codegen.rows import (
-    Group,
-    Reduction,
-    RowGroup,
-    RowMerger,
-    build_rows,
-    row_frame,
-)
+from graphflow.codegen.rows import Group, Reduction, RowGroup, RowMerger
 from graphflow.codegen.sizes import symbols_of
 from graphflow.codegen.steps import (
     CountStep,
@@ -53,22 +34,19 @@ from graphflow.codegen.steps import (
     RegionStep,
     Schedule,
     Step,
-    Update,
 )
+from graphflow.codegen.told import keys_of
 from graphflow.dims import Dim, SymDim, symbol_name
-from graphflow.loop_ir.nest import Kernel
-from graphflow.loop_ir.split_complex import split_complex
 from graphflow.lowering import (
+    Composite,
     Contraction,
     Cumulative,
     Gather,
     Generate,
-    Join,
     Library,
     Pointwise,
     Reduce,
     Region,
-    Scatter,
     Sizes,
     View,
     Window,
@@ -88,25 +66,28 @@ class _Check:
     launch: Launch
 
 
-class Scheduler:
+class Scheduler(Launches):
     """Builds the schedule of one Program.
 
     known: the unknowns that are known before it begins.
+
+    Attributes:
+      check: what builds the nests of checks.
     """
+
+    check = staticmethod(build_check)
 
     def __init__(
         self, program: Program, capabilities: Capabilities, known: Iterable[str] = ()
     ) -> None:
-        self.program, self.capabilities = program, capabilities
+        super().__init__(capabilities, any(keys_of(node) for node in program.nodes))
+        self.program = program
         self.readers = Readers(program, capabilities, known)
         self.results = {*program.outputs, *program.writes.values()}
-        self.aliases: dict[Value, Value] = {}
-        self.stored: dict[Value, int] = {}
         self.inlining = Inlining(self.stored)
         self.steps: list[Group | Reduction | Step] = []
         # (value, sizes) → the last group of these sizes that touches the value; None: any value.
         self.touching: dict[tuple[Value | None, tuple[Dim, ...]], int] = {}
-        self.repeats = Repeats(lambda v: memory(v.dtype, v.shape.sizes[0]))
         self.contractions: dict[int, Node] = {}
         self.known: dict[str, int] = dict.fromkeys(known, -1)
         self.checks: dict[tuple, _Check] = {}
@@ -139,6 +120,8 @@ class Scheduler:
                 steps.append(self._row_kernel(step))
             elif isinstance(step, Product):
                 steps.append(self._product_kernel(step))
+                if not step.kept:
+                    self._forget(step.node.outputs[0])
             elif isinstance(step, Group):
                 steps.append(self._map_kernel(step))
             elif isinstance(step, Reduction):
@@ -158,13 +141,6 @@ class Scheduler:
                 for value in [v for v in step.outputs if v not in results and v not in readers]:
                     step.outputs.remove(value)
                     self._forget(value)
-
-    def _before(self, value: Value, number: int) -> bool:
-        """True if step `number` finds the value in memory."""
-        return self.stored.get(value, number) < number
-
-    def _root(self, value: Value) -> Value:
-        return self.aliases.get(value, value)
 
     def _readers(self) -> tuple[dict[Value, set[int]], list[set[int]]]:
         """Stored value → the steps that read it; for each step, those whose results it reads."""
@@ -189,64 +165,10 @@ class Scheduler:
                 readers.setdefault(self._root(value), set()).add(len(self.steps))
         return readers, follows
 
-    def _read_by(self, step: Group | Reduction) -> list[Value]:
-        """The stored values that a step's expressions end in."""
-        pending = [i for v in step.outputs for i in read_inputs(v.node)]
-        found: dict[Value, None] = {}
-        seen: set[Value] = set()
-        while pending:
-            value = pending.pop()
-            if value in seen:
-                continue
-            seen.add(value)
-            if self._before(value, step.number):
-                found[value] = None
-            else:
-                pending.extend(read_inputs(value.node))
-        return list(found)
-
-    def _row_kernel(self, group: RowGroup) -> Launch:
-        current = [0]
-
-        def begin(member: Group | Reduction) -> None:
-            current[0] = member.number
-
-        elements = Elements(lambda v: self._before(v, current[0]), row_frame(group))
-        elements.private |= {v for v in group.patterns if self._root(v) in group.local}
-        body = build_rows(elements, group, begin)
-        return self._finish(elements, body, [v.node for m in group.members for v in m.outputs])
-
-    def _product_kernel(self, host: Product) -> Launch:
-        nodes = [host.node, *(v.node for p in host.parts for v in p.group.outputs)]
-
-        def build() -> Launch:
-            elements = Elements(lambda v: self._before(v, host.number))
-            body = build_product(elements, host, self._before)
-            return self._finish(elements, body, nodes, once=True)
-
-        form = self._form_of(host.node, host.number)
-        for p in host.parts:
-            form.add(p.group.outputs, partial(self._before, number=p.group.number))
-        form.note("product", host.kept, *(p.axes for p in host.parts))
-        launch = self.repeats.launch(form, nodes, build)
-        if not host.kept:
-            self._forget(host.node.outputs[0])
-        return launch
-
-    def _form_of(self, node: Node, number: int) -> Form:
-        """What step `number` computes for a node; for a packed product, with what it reads."""
-        form = Form(self._root)
-        form.add(node.outputs, partial(self._before, number=number))
-        if node.outputs[0].node is not node:
-            form.read(node.inputs)
-            form.note(*(v.node.attrs["perm"] if v is not source else None
-                        for v, source in zip(node.inputs, node.outputs[0].node.inputs)))
-        return form
-
     def _forget(self, value: Value) -> None:
         """No step touches the memory of a value: it needs none."""
-        for one in [v for v in self.stored if self._root(v) is value]:
-            del self.stored[one]
+        for one in [value, *[v for v, root in self.aliases.items() if root is value]]:
+            self.stored.pop(one, None)
             self.aliases.pop(one, None)
 
     # ---- where each node goes ---------------------------------------------------------------
@@ -291,7 +213,7 @@ class Scheduler:
         used = [v in self.results or bool(self.readers.of.get(v)) for v in node.outputs]
         known = self.known.keys()
         step = region_step(
-            node, used, known, lambda body: Scheduler(body, self.capabilities, known).schedule())
+            node, used, known, lambda body: type(self)(body, self.capabilities, known).schedule())
         if isinstance(step, str):
             self._host(node, step)
             return
@@ -331,7 +253,7 @@ class Scheduler:
         if isinstance(last, HostStep) and last.node is node:
             return
         elements = Elements(lambda v: self._before(v, number))
-        body = build_check(elements, node, self.status)
+        body = self.check(elements, node, self.status)
         if body:
             launch = self._finish(elements, body, [node])
             key = (str(launch.kernel), launch.buffers, launch.sizes)
@@ -427,7 +349,7 @@ class Scheduler:
             # Along the last axis its loop runs without vectors: heavy work is done before.
             last = value.shape.rank == lowering.axis(Elements(lambda v: True).context(user)) + 1
             return last and not self.capabilities.cheap(value.node)
-        return isinstance(lowering, (Contraction, Library, Window))
+        return isinstance(lowering, (Composite, Contraction, Library, Window))
 
     # ---- elementwise groups -----------------------------------------------------------------
 
@@ -491,7 +413,7 @@ class Scheduler:
                 else:
                     pending.append((source, kept))
         return elementwise, other, [v for v in touched if v.shape.rank and any(
-            size != 1 for size in v.shape.sizes)]
+            not (isinstance(size, int) and size == 1) for size in v.shape.sizes)]
 
     def _sizes_from(self, value: Value) -> set[int]:
         """The steps after which the sizes that computing a value takes are known."""
@@ -504,51 +426,12 @@ class Scheduler:
                 sizes += v.symbolic_value.ravel().tolist()
         return {self.known[name] for name in symbols_of(sizes) if name in self.known}
 
-    def _map_kernel(self, group: Group) -> Launch:
-        form = Form(self._root)
-        form.note("map")
-        form.add(group.outputs, partial(self._before, number=group.number))
-        return self.repeats.launch(
-            form, [v.node for v in group.outputs], lambda: self._new_map(group))
-
-    def _new_map(self, group: Group) -> Launch:
-        outputs = group.outputs
-        values = self._visited(outputs, group.number)
-        merged = frame(group.shape, values, ()) if values is not None else None
-        elements = Elements(lambda v: self._before(v, group.number), merged)
-        sizes: Sequence[Dim] = merged.sizes if merged is not None else group.shape
-        body = build_map(elements, outputs, sizes)
-        return self._finish(elements, body, [v.node for v in outputs])
-
-    def _visited(self, outputs: Iterable[Value], number: int) -> list[Value] | None:
-        """All values that elementwise outputs touch; None if some are not at one place."""
-        found: dict[Value, None] = {}
-        pending = list(outputs)
-        while pending:
-            value = pending.pop()
-            if value in found:
-                continue
-            found[value] = None
-            if self._before(value, number):
-                continue
-            lowering = value.node.opdef.lowering
-            if isinstance(lowering, Generate):
-                if lowering.scalars:
-                    return None
-            elif isinstance(lowering, Sizes):
-                continue
-            elif isinstance(lowering, Pointwise):
-                pending.extend(value.node.inputs)
-            else:
-                return None
-        return list(found)
-
     # ---- other kernels ----------------------------------------------------------------------
 
     def _launch(self, node: Node) -> None:
         lowering = node.opdef.lowering
         original = node
-        if isinstance(lowering, (Contraction, Window)):
+        if isinstance(lowering, (Composite, Contraction, Window)):
             self._need(read_inputs(node))
         try:
             if isinstance(lowering, Contraction):
@@ -573,86 +456,6 @@ class Scheduler:
         for copy in copies:
             self._join_group(copy)
         return changed
-
-    def _build(self, node: Node, number: int) -> Launch:
-        if not isinstance(node.opdef.lowering, (Contraction, Reduce, Window)):
-            return self._new_kernel(node, number)
-        return self.repeats.launch(
-            self._form_of(node, number), [node], lambda: self._new_kernel(node, number))
-
-    def _new_kernel(self, node: Node, number: int) -> Launch:
-        lowering = node.opdef.lowering
-        if isinstance(lowering, Reduce):
-            return self._reduce(node, lowering, number)
-        if isinstance(lowering, Cumulative):
-            return self._cumulative(node, lowering, number)
-        elements = Elements(lambda v: self._before(v, number))
-        ctx = elements.context(node)
-        if isinstance(lowering, Window):
-            body = build_window(elements, node, lowering, ctx)
-        elif isinstance(lowering, Contraction):
-            body = build_contraction(elements, node, lowering, ctx)
-        elif isinstance(lowering, Join):
-            body = build_join(elements, node, lowering, ctx)
-        elif isinstance(lowering, Scatter):
-            body = build_scatter(elements, node, lowering, ctx)
-            return self._updating(self._finish(elements, body, [node]), node, lowering)
-        else:
-            raise NotCompilable(f"{node.opdef.name} has no kernel")
-        return self._finish(elements, body, [node])
-
-    def _reduce(self, node: Node, lowering: Reduce, number: int) -> Launch:
-        x = node.inputs[0]
-        axes = set(lowering.axes(Elements(lambda v: True).context(node)))
-        shape = x.shape.sizes
-        cuts = [a for a in range(1, len(shape)) if (a in axes) != (a - 1 in axes)]
-        merged = self._reduce_frame(x, shape, cuts, number)
-        elements = Elements(lambda v: self._before(v, number), merged)
-        groups = merged.axes if merged is not None else tuple((a,) for a in range(len(shape)))
-        sizes = merged.sizes if merged is not None else shape
-        reduced = [k for k, g in enumerate(groups) if g[0] in axes]
-        body = build_reduction(elements, node, lowering, sizes, reduced)
-        return self._finish(elements, body, [node])
-
-    def _cumulative(self, node: Node, lowering: Cumulative, number: int) -> Launch:
-        ctx = Elements(lambda v: True).context(node)
-        axis, shape = lowering.axis(ctx), node.inputs[0].shape.sizes
-        values = self._visited(node.inputs, number)
-        merged = frame(shape, values, (axis, axis + 1)) if values is not None else None
-        elements = Elements(lambda v: self._before(v, number), merged)
-        groups = merged.axes if merged is not None else tuple((a,) for a in range(len(shape)))
-        sizes = merged.sizes if merged is not None else shape
-        body = build_cumulative(elements, node, lowering, sizes, groups.index((axis,)), ctx)
-        return self._finish(elements, body, [node])
-
-    def _reduce_frame(
-        self, x: Value, shape: tuple[Dim, ...], cuts: Sequence[int], number: int
-    ) -> Frame | None:
-        if self._before(x, number):
-            return frame(shape, [x], cuts)
-        values = self._visited([x], number)
-        return frame(shape, values, cuts) if values is not None else None
-
-    def _updating(self, launch: Launch, node: Node, lowering: Scatter) -> Launch:
-        """The launch of a scatter, with what it is in place."""
-        if lowering.base is None or isinstance(launch.kernel, LibraryKernel):
-            return launch
-        base = self._root(node.inputs[lowering.base])
-        for k, value in enumerate(launch.buffers):
-            if self._root(value) is base and not launch.kernel.buffers[k].written:
-                written = launch.buffers.index(node.outputs[0])
-                kernel = updating(launch.kernel, written, k)
-                if kernel is not None:
-                    launch.update = Update(kernel, (written, k))
-        return launch
-
-    def _finish(
-        self, elements: Elements, body: tuple, nodes: Sequence[Node], once: bool = False
-    ) -> Launch:
-        kernel = split_complex(Kernel(elements.buffer_parameters(), len(elements.sizes), body))
-        kernel = replace(kernel, body=self.capabilities.expanded(kernel.body))
-        return Launch(kernel, tuple(v for v, _ in elements.parameters), tuple(elements.sizes),
-                      tuple(nodes), reusable(kernel, once))
 
 
 def _larger(a: Value, c: Value) -> bool:

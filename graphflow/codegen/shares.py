@@ -29,6 +29,7 @@ from graphflow.loop_ir.nest import (
 
 DEPTHS = 3       # loops further inside are too short to be divided
 MOST_UNITS = 32  # kernels of more are not divided
+DEPTH_BITS = 3   # in a call's mode, below the bits of its units
 
 Path = tuple[Loop | Fold, ...]
 

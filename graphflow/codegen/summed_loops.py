@@ -12,7 +12,6 @@ from typing import Any
 
 from graphflow.codegen.borders import Bound, Condition, Span, all_of, clip, split
 from graphflow.codegen.elements import Elements, int64
-from graphflow.codegen.panels import Panels
 from graphflow.codegen.ranges import surely_inside
 from graphflow.codegen.slice_chunks import SliceChunks, slice_chunks
 from graphflow.dims import Dim
@@ -57,7 +56,6 @@ class Sums:
         self.kind: DType = float32 if half else self.out.dtype
         self.slices: int | None = e.loop() if self._in_slices() else None
         self.chunks = self._chunks() if self.slices is not None else None
-        self.panel: tuple[Panels, Expr] | None = None  # and the column in it
 
     def _in_slices(self) -> bool:
         """True if the outermost sum walks along both operands, each slice of which is summed.
@@ -264,10 +262,6 @@ class Sums:
             turned = self.lowering.conjugate(self.ctx)
         for k, index in enumerate(self._maps(place, sums)):
             value = self.node.inputs[k]
-            if k == 1 and self.panel is not None:
-                panels, column = self.panel
-                factors.append(b.cast(panels.element(self.e, sums[0], column), self.kind))
-                continue
             safe = tuple(
                 b.max(b.min(i, self.e.size(dim) - 1), 0) if (k, axis) in checked else i
                 for axis, (i, dim) in enumerate(zip(index, value.shape.sizes)))

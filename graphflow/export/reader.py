@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from graphflow.collector import made_to_last
 from graphflow.dtypes import array_dtype
 from graphflow.errors import AttributeValueError, LoadError
 from graphflow.export.archive import GRAPH, MANIFEST, WEIGHTS, digest_of, read_archive
@@ -95,8 +96,8 @@ def read_export(
         members = read_archive(path, limits)
         loaded = read_members(members, ops, limits)
         if native is not None:
-            from graphflow.export.trusted import take_native
-
+            with made_to_last():
+                from graphflow.export.trusted import take_native
             take_native(members)
         return loaded
     except LoadError as error:

@@ -30,9 +30,8 @@ from graphflow.dtypes import ALL, DType
 from graphflow.errors import GraphflowError, LoadError
 from graphflow.export.plain import as_kind, number, shown
 from graphflow.inference import TensorType
-from graphflow.shapes import UNKNOWN_SHAPE, TensorShape
+from graphflow.shapes import MOST_AXES, UNKNOWN_SHAPE, TensorShape
 
-MAX_RANK = 64
 MAX_ELEMENTS = 2**48
 _MAX_TERMS = 16
 _MAX_POWER = 8
@@ -160,8 +159,8 @@ class SizeReader:
 
 def _axes(plain: Any, where: str) -> list[Any]:
     axes = as_kind(plain, list, where)
-    if len(axes) > MAX_RANK:
-        raise LoadError(f"{where}: {len(axes)} axes, the limit is {MAX_RANK}.")
+    if len(axes) > MOST_AXES:
+        raise LoadError(f"{where}: {len(axes)} axes, the limit is {MOST_AXES}.")
     return axes
 
 

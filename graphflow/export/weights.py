@@ -16,8 +16,9 @@ from graphflow.errors import DataLossError, LoadError
 from graphflow.export.archive import WEIGHTS
 from graphflow.export.limits import LoadLimits
 from graphflow.export.plain import as_kind, field, number, only_keys, shown
-from graphflow.export.sizes import MAX_ELEMENTS, MAX_RANK
+from graphflow.export.sizes import MAX_ELEMENTS
 from graphflow.export.strict_json import from_json
+from graphflow.shapes import MOST_AXES
 from graphflow.storage import STORED_TYPES, logical_tensors, pack_tensors
 
 Arrays = dict[str, np.ndarray]
@@ -64,7 +65,7 @@ def _place(name: str, entry: Any) -> Place:
         raise LoadError(f"{where}: graphflow does not write arrays of {shown(record['dtype'])}.")
     shape = tuple(number(n, where, MAX_ELEMENTS) for n in field(record, "shape", list, where))
     offsets = [number(n, where, 2**63) for n in field(record, "data_offsets", list, where)]
-    if len(offsets) != 2 or len(shape) > MAX_RANK:
+    if len(offsets) != 2 or len(shape) > MOST_AXES:
         raise LoadError(f"{where}: {shown(entry)} names no array.")
     if math.prod(shape) * dtype.itemsize != offsets[1] - offsets[0]:
         raise LoadError(f"{where}: {offsets[1] - offsets[0]} bytes for {dtype.name} "

@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from graphflow.errors import LoadError
+from graphflow.export.archive import KERAS
 from graphflow.keras.engine.input_layer import Input
 from graphflow.keras.engine.model import Model
 from graphflow.keras.engine.model_config import deserialize
-from graphflow.keras.engine.saving import load_into, read_model
+from graphflow.keras.engine.saving import ModelParts, load_into, read_model
 from graphflow.keras.engine.sequential import Sequential
 from graphflow.keras.serialization import custom_object_scope
 
@@ -36,9 +38,18 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True) 
     """The model that `save` wrote, with its weights, compiled as it was.
 
     custom_objects: the user's own classes and functions, by name. Raises NotFoundError if there
-    is no such file, LoadError if it is damaged, GraphError if it holds weights alone.
+    is no such file, GraphError if it holds weights alone, LoadError if it is damaged or if no
+    model can be made of what it says.
     """
-    config, arrays, table, training, state = read_model(filepath)
+    parts = read_model(filepath)
+    try:
+        return _made_of(parts, custom_objects, compile)
+    except Exception as error:  # layers take what they are given: the file is to blame
+        raise LoadError(f"{filepath}: {KERAS}: {type(error).__name__}: {error}") from error
+
+
+def _made_of(parts: ModelParts, custom_objects: Any, compile: bool) -> Any:
+    config, arrays, table, training, state = parts
     with custom_object_scope(custom_objects or {}):
         model = model_from_config(config)
         if not model.built:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from graphflow.errors import ProgramError
 from graphflow.loop_ir.op_table import ANY_NUMBER, PYTHON_TYPE, type_error
 from graphflow.loop_ir.scalar_ops import OPS
 from graphflow.loop_ir.semantics import arithmetic_dtype
+
+_set = object.__setattr__
 
 
 class Expr:
@@ -46,18 +48,20 @@ class Expr:
         cls, op: str, args: tuple[Expr, ...], dtype: DType, attr: Any = None
     ) -> Expr:
         args = tuple(args)
-        if not all(isinstance(arg, Expr) for arg in args):
-            raise ProgramError(f"loop IR: the operands of {op} are not all Expr: {args!r}.")
-        if not isinstance(dtype, DType):  # its name is equal to it, and would be interned alike
+        for arg in args:
+            if not isinstance(arg, Expr):
+                raise ProgramError(f"loop IR: the operands of {op} are not all Expr: {args!r}.")
+        if not isinstance(dtype, DType):
             raise ProgramError(f"loop IR: the dtype of {op} is {dtype!r}, not a DType.")
-        key = (op, args, dtype, type(attr), _attr_key(attr))
+        key = (op, args, dtype.name, type(attr), _attr_key(attr))
         with _interned_lock:
             node = _interned.get(key)
             if node is None:
                 node = object.__new__(cls)
-                for field, value in (("op", op), ("args", args), ("dtype", dtype),
-                                     ("attr", attr)):
-                    object.__setattr__(node, field, value)
+                _set(node, "op", op)
+                _set(node, "args", args)
+                _set(node, "dtype", dtype)
+                _set(node, "attr", attr)
                 _interned[key] = node
         return node
 
@@ -184,8 +188,16 @@ def build(op: str, *operands: Any, dtype: DType | None = None, attr: Any = None)
     if len(operands) != record.arity != ANY_NUMBER:
         raise type_error(op, f"expects {record.arity} operands, got {len(operands)}")
     args = _with_constants(op, operands, record.matched_from)
-    result = record.rule(op, tuple(arg.dtype for arg in args), dtype, attr)
-    return Expr(op, args, result, attr)
+    if dtype is not None or attr is not None:
+        return Expr(op, args, record.rule(op, tuple([a.dtype for a in args]), dtype, attr), attr)
+    key = (op, *[arg.dtype.name for arg in args])
+    result = _results.get(key)
+    if result is None:
+        result = _results[key] = record.rule(op, tuple([a.dtype for a in args]), None, None)
+    return Expr(op, args, result)
+
+
+_results: dict[tuple[str, ...], DType] = {}  # of ops by the names of their operands' dtypes
 
 
 def constant(value: Any, dtype: DType) -> Expr:
@@ -198,20 +210,26 @@ def constant(value: Any, dtype: DType) -> Expr:
     return build("const", dtype=dtype, attr=_python_value(value, dtype))
 
 
-def walk(*roots: Expr) -> Iterator[Expr]:
-    """The nodes that `roots` need, each once, operands before their users, left to right."""
+def walk(*roots: Expr, known: Container[Expr] = ()) -> Iterator[Expr]:
+    """The nodes that `roots` need, each once, operands before their users, left to right.
+
+    known: nodes that are left out, with what only they need; it may grow meanwhile.
+    """
     done: set[Expr] = set()
-    stack: list[tuple[Expr, bool]] = [(root, False) for root in reversed(roots)]
+    stack = [*reversed(roots)]
     while stack:
-        node, operands_done = stack.pop()
-        if node in done:
+        node = stack[-1]
+        if node in done or node in known:
+            stack.pop()
             continue
-        if operands_done or not node.args:
+        for arg in node.args:
+            if arg not in done and arg not in known:
+                stack.append(arg)
+                break
+        else:
+            stack.pop()
             done.add(node)
             yield node
-        else:
-            stack.append((node, True))
-            stack.extend((arg, False) for arg in reversed(node.args) if arg not in done)
 
 
 def to_text(*roots: Expr) -> str:
@@ -261,7 +279,10 @@ def _logical_or_bit(x: Expr, name: str) -> str:
 
 
 def _with_constants(op: str, operands: tuple, matched_from: int) -> tuple[Expr, ...]:
-    if all(isinstance(operand, Expr) for operand in operands):
+    for operand in operands:
+        if not isinstance(operand, Expr):
+            break
+    else:
         return operands
     matched = [x for x in operands[matched_from:] if isinstance(x, Expr)]
     for x in operands:
@@ -273,13 +294,19 @@ def _with_constants(op: str, operands: tuple, matched_from: int) -> tuple[Expr, 
     return tuple(x if isinstance(x, Expr) else constant(x, matched[0].dtype) for x in operands)
 
 
+_ACCEPTED: dict[str, tuple[type, ...]] = {
+    "bool": (bool,), "signed": (int,), "unsigned": (int,), "float": (int, float),
+    "complex": (int, float, complex)}
+
+
 def _python_value(value: Any, dtype: DType) -> Any:
+    if type(value) is int and dtype is int64 and -2**63 <= value < 2**63:
+        return value
     if isinstance(value, (np.generic, np.ndarray)):
         if value.ndim:
             raise type_error("const", f"expects a scalar, got an array {list(value.shape)}")
         value = value.item()
-    accepted = {"bool": (bool,), "signed": (int,), "unsigned": (int,), "float": (int, float),
-                "complex": (int, float, complex)}.get(dtype.kind, ())
+    accepted = _ACCEPTED.get(dtype.kind, ())
     of_kind = isinstance(value, accepted) and isinstance(value, bool) == dtype.is_bool
     if not of_kind:
         raise type_error("const", f"{value!r} is not a {dtype.name}")

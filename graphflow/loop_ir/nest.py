@@ -148,6 +148,23 @@ def combine_op(combine: str, dtype: DType) -> str:
     return "truncdiv" if combine == "div" and dtype.is_integer else combine
 
 
+def changed_accumulators(body: tuple[Statement, ...]) -> list[int]:
+    """The accumulators from outside that statements update."""
+    found: dict[int, None] = {}
+    begun: set[int] = set()
+    for statement in body:
+        if isinstance(statement, Begin):
+            begun.update(n for n, _ in statement.accumulators)
+        elif isinstance(statement, Update):
+            found.update((n, None) for n, _ in statement.accumulators if n not in begun)
+        elif isinstance(statement, Fold):
+            found.update((n, None) for n in statement.into if n not in begun)
+        elif isinstance(statement, Loop):
+            found.update((n, None) for n in changed_accumulators(statement.body)
+                         if n not in begun)
+    return list(found)
+
+
 def expressions(statement: Statement) -> Iterator[Expr]:
     """The expressions of one statement itself (not of a loop's body)."""
     if isinstance(statement, Loop):

@@ -15,7 +15,7 @@ from graphflow.builder import F
 from graphflow.dims import SymDim, as_known_size, never_negative
 from graphflow.errors import AttributeValueError, GraphflowError, ShapeError, describe
 from graphflow.opdef import Infer, TensorType
-from graphflow.shapes import TensorShape, unknown_shape
+from graphflow.shapes import TensorShape, admitted_rank, unknown_shape
 from graphflow.sites import user_site
 
 
@@ -126,6 +126,7 @@ def shape_from_value(
         shape = c.shape(i)
         count = None if shape.rank is None else shape.sizes[0]
         return unknown_shape(count if isinstance(count, int) else None)
+    admitted_rank(len(value))
     sizes: list[Any] = []
     for size in value.tolist():
         if isinstance(size, int) and size < 0:

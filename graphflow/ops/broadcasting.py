@@ -172,5 +172,6 @@ def broadcast_like(x: Any, like: Any) -> Any:
 
 def same_shape(a: TensorShape, b: TensorShape) -> bool:
     """True if two shapes are known to be equal."""
-    return (a.rank is not None and a.rank == b.rank
-            and all(equal(x, y) for x, y in zip(a.sizes, b.sizes)))
+    if a.rank is None or a.rank != b.rank:
+        return False
+    return a.sizes == b.sizes or all(equal(x, y) for x, y in zip(a.sizes, b.sizes))

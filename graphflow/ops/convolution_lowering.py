@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphflow.dims import same
-from graphflow.lowering import Contraction, LoweringContext
+from graphflow.lowering import Contraction, LoweringContext, Sliding
 from graphflow.ops.convolution_geometry import WindowAxis, join_layout, split_layout, window_axes
 
 
@@ -101,12 +101,20 @@ def _backprop_filter_right(out: tuple, place: tuple, ctx: LoweringContext) -> tu
     return join_layout(place[0], place[1:], out[-1], ctx.attrs["data_format"])
 
 
+def _sliding(role: str, ctx: LoweringContext, image: tuple, window: tuple) -> Sliding:
+    return Sliding(role, _axes_of(ctx, image, window), ctx.attrs["data_format"][-1] == "C",
+                   _group_count(ctx, image, window))
+
+
 FORWARD = Contraction(
-    extents=lambda ctx: ctx.in_shapes[1][:-1], left=_forward_left, right=_forward_right)
+    extents=lambda ctx: ctx.in_shapes[1][:-1], left=_forward_left, right=_forward_right,
+    sliding=lambda ctx: _sliding("output", ctx, *ctx.in_shapes[:2]))
 
 BACKPROP_INPUT = Contraction(
     extents=_backprop_input_extents, left=_backprop_input_left, right=_backprop_input_right,
-    inside=_backprop_input_inside)
+    inside=_backprop_input_inside,
+    sliding=lambda ctx: _sliding("image", ctx, ctx.out_shapes[0], ctx.in_shapes[1]))
 
 BACKPROP_FILTER = Contraction(
-    extents=_backprop_filter_extents, left=_backprop_filter_left, right=_backprop_filter_right)
+    extents=_backprop_filter_extents, left=_backprop_filter_left, right=_backprop_filter_right,
+    sliding=lambda ctx: _sliding("filter", ctx, ctx.in_shapes[0], ctx.out_shapes[0]))

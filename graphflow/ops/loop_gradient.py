@@ -63,6 +63,9 @@ def backward_loop(op: Operation, grads: Sequence[Any]) -> list[Any]:
     last, history_grads = grads[:n], grads[n + 1:2 * n + 1]
     if all(g is None for g in (*last, *history_grads)):
         return [None] * len(op.inputs)
+    reached = _reached(loop, {k for k, gs in enumerate(zip(last, history_grads))
+                              if any(g is not None for g in gs)})
+    loop.variables = [k for k in loop.variables if k in reached]
     start = [F.zeros_like(op.outputs[k]) if last[k] is None else last[k] for k in loop.variables]
     start += [F.zeros_like(_value(loop.captured[c])) for c in loop.constants]
     invariants = [settled(loop.body.inputs[k].shape, loop.body.outputs[k].shape)
@@ -84,6 +87,25 @@ def backward_loop(op: Operation, grads: Sequence[Any]) -> list[Any]:
     for c, g in zip(loop.constants, out[len(loop.variables):]):
         found[first + c] = g
     return found
+
+
+def _reached(loop: _Loop, variables: set[int]) -> set[int]:
+    """The numbers of the loop variables that gradients of some of them come to, turn by turn.
+
+    A recurrent network's array of outputs has none if only its last state is used.
+    """
+    while True:
+        pending = [loop.body.outputs[k] for k in variables]
+        seen: set[Tensor] = set()
+        while pending:
+            tensor = pending.pop()
+            if tensor not in seen:
+                seen.add(tensor)
+                pending.extend(tensor.op.inputs)
+        found = variables | {k for k, t in enumerate(loop.body.inputs[:loop.count]) if t in seen}
+        if found == variables:
+            return found
+        variables = found
 
 
 def _value(tensor: Tensor) -> Tensor:

@@ -15,9 +15,14 @@ import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import apply
-from graphflow.lowering import Gather, LoweringContext, Scatter, Window
+from graphflow.lowering import Gather, LoweringContext, Scatter, Sliding, Window
 from graphflow.opdef import Attr, Infer, NotDifferentiable, OpDef, Sample, TensorType
-from graphflow.ops.convolution_geometry import channels_last, from_channels_last
+from graphflow.ops.convolution_geometry import (
+    channels_last,
+    from_channels_last,
+    split_layout,
+    window_axes,
+)
 from graphflow.ops.declare import declare
 from graphflow.ops.numerics import lowest
 from graphflow.ops.pooling_windows import (
@@ -127,6 +132,13 @@ def _scatter_target(index: tuple, load: Any, ctx: LoweringContext) -> tuple:
     return place_in_window(index, load(1, index), ctx.out_shapes[0], ctx)
 
 
+def _windows(ctx: LoweringContext) -> Sliding:
+    data_format = ctx.attrs["data_format"]
+    _, *sizes, _ = split_layout(ctx.out_shapes[0], data_format)
+    axes = window_axes(sizes, ctx.attrs["ksize"], ctx.attrs)
+    return Sliding("image", axes, data_format[-1] == "C", 1)
+
+
 def _pick_source(index: tuple, load: Any, ctx: LoweringContext) -> tuple:
     return place_in_window(index, load(1, index), ctx.in_shapes[0], ctx)
 
@@ -178,7 +190,8 @@ def declare_positions(
             infer=_scatter_type, reference=_scatter, grad=scatter_gradient,
             lowering=Scatter(
                 target=_scatter_target, updates=0, combine="add", initial=lambda ctx: 0,
-                keep=lambda index, load, ctx: load(1, index) >= 0, skips_outside=True),
+                keep=lambda index, load, ctx: load(1, index) >= 0, skips_outside=True,
+                windows=_windows),
             samples=lambda: [
                 Sample((g, positions(x, attrs), np.array(x.shape, np.int32)), attrs)
                 for x, g, attrs in arrays()], T=dt.FLOATS, I=dt.INDICES),

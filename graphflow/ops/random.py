@@ -155,8 +155,8 @@ def _float_op(name: str, body: Callable[..., Expr], reference: Callable[..., Any
     return declare(
         name, "shape: S, counter: int64", attrs={**_KEY, "dtype": Attr("dtype")},
         infer=_float_type, reference=reference, grad=_NO_GRADIENT,
-        lowering=Generate(body, scalars=(1,)), samples=_float_samples, errors=_float_errors,
-        depth=2, S=dt.INDICES)
+        lowering=Generate(body, scalars=(1,), keys=tuple(_KEY)), samples=_float_samples,
+        errors=_float_errors, depth=2, S=dt.INDICES)
 
 
 RANDOM_UNIFORM = _float_op("RandomUniform", draws.uniform_body, draws.uniform)
@@ -168,13 +168,14 @@ RANDOM_UNIFORM_INT = declare(
     infer=_integer_type, reference=draws.integer, grad=_NO_GRADIENT,
     lowering=Generate(
         draws.integer_body, scalars=(1, 2, 3),
-        refuses=lambda b, minval, maxval, counter: b.ge(minval, maxval)),
+        refuses=lambda b, minval, maxval, counter: b.ge(minval, maxval), keys=tuple(_KEY)),
     samples=_integer_samples, errors=_integer_errors, S=dt.INDICES, T=INTEGER_TYPES)
 
 RANDOM_WORDS = declare(
     "RandomWords", "shape: S, counter: int64", attrs=dict(_KEY), infer=_word_type,
-    reference=draws.bits, grad=_NO_GRADIENT, lowering=Generate(wide_word, scalars=(1,)),
-    samples=_word_samples, errors=lambda: _shape_errors({}), S=dt.INDICES)
+    reference=draws.bits, grad=_NO_GRADIENT,
+    lowering=Generate(wide_word, scalars=(1,), keys=tuple(_KEY)), samples=_word_samples,
+    errors=lambda: _shape_errors({}), S=dt.INDICES)
 
 
 def _expand_shuffle(F: Any, value: Any, counter: Any, key0: int, key1: int) -> Any:

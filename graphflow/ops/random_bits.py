@@ -16,7 +16,7 @@ Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 
@@ -62,18 +62,20 @@ def op_key(seed: int | None) -> tuple[tuple[int, int], bool]:
 
 # --- as scalar expressions --------------------------------------------------------------------
 
+Key = Union[int, Expr]  # a uint32, known or not
+
 
 def block_words(
-    b: ScalarBuilder, block: Expr, counter: Expr, key0: int, key1: int
+    b: ScalarBuilder, block: Expr, counter: Expr, key0: Key, key1: Key
 ) -> tuple[Expr, Expr, Expr, Expr]:
     """The four uint32 words of block number `block` (int64) of run `counter` (int64)."""
     low, high = b.cast(block, dt.uint32), b.cast(block >> 32, dt.uint32)
     run_low, run_high = b.cast(counter, dt.uint32), b.cast(counter >> 32, dt.uint32)
-    return philox4x32(
-        b, b.const(key0, dt.uint32), b.const(key1, dt.uint32), low, high, run_low, run_high)
+    keys = [k if isinstance(k, Expr) else b.const(k, dt.uint32) for k in (key0, key1)]
+    return philox4x32(b, keys[0], keys[1], low, high, run_low, run_high)
 
 
-def word(b: ScalarBuilder, i: Expr, counter: Expr, key0: int, key1: int) -> Expr:
+def word(b: ScalarBuilder, i: Expr, counter: Expr, key0: Key, key1: Key) -> Expr:
     """Word `i` (int64) of run `counter`: uint32."""
     w = block_words(b, i >> 2, counter, key0, key1)
     lane = i & 3
@@ -82,7 +84,7 @@ def word(b: ScalarBuilder, i: Expr, counter: Expr, key0: int, key1: int) -> Expr
     return b.select(b.lt(lane, 2), first, second)
 
 
-def wide_word(b: ScalarBuilder, i: Expr, counter: Expr, key0: int, key1: int) -> Expr:
+def wide_word(b: ScalarBuilder, i: Expr, counter: Expr, key0: Key, key1: Key) -> Expr:
     """Words 2i (low) and 2i + 1 (high) of run `counter`: uint64."""
     w = block_words(b, i >> 1, counter, key0, key1)
     even = b.eq(i & 1, 0)

@@ -20,6 +20,7 @@ from graphflow.loop_ir import Expr, ScalarBuilder
 from graphflow.opdef import RunError
 from graphflow.ops.normal_quantile import quantile, quantile_body
 from graphflow.ops.random_bits import (
+    Key,
     block_words,
     join_words,
     wide_word,
@@ -44,7 +45,7 @@ def _sizes(shape: np.ndarray) -> tuple[int, ...]:
 
 
 def uniform_body(
-    b: ScalarBuilder, i: Expr, counter: Expr, key0: int, key1: int, dtype: DType
+    b: ScalarBuilder, i: Expr, counter: Expr, key0: Key, key1: Key, dtype: DType
 ) -> Expr:
     """The top bits of a word, as many as the type holds exactly, as a fraction: never 1."""
     bits = _SIGNIFICANT_BITS[dtype.name]
@@ -71,7 +72,7 @@ def uniform(
 
 
 def normal_body(
-    b: ScalarBuilder, i: Expr, counter: Expr, key0: int, key1: int, dtype: DType
+    b: ScalarBuilder, i: Expr, counter: Expr, key0: Key, key1: Key, dtype: DType
 ) -> Expr:
     """Box and Muller (1958): elements 2p and 2p + 1 are √(−2 ln u) times cos and sin of 2πv.
 
@@ -116,7 +117,7 @@ def normal(
 
 
 def truncated_body(
-    b: ScalarBuilder, i: Expr, counter: Expr, key0: int, key1: int, dtype: DType
+    b: ScalarBuilder, i: Expr, counter: Expr, key0: Key, key1: Key, dtype: DType
 ) -> Expr:
     """The quantile of a uniform in (Φ(−2), Φ(2)): one word an element, no rejection loop.
 
@@ -163,7 +164,7 @@ def _multiply_high(x: Any, y: Any, const: Callable[[int], Any]) -> Any:
 
 
 def integer_body(
-    b: ScalarBuilder, i: Expr, minval: Expr, maxval: Expr, counter: Expr, key0: int, key1: int
+    b: ScalarBuilder, i: Expr, minval: Expr, maxval: Expr, counter: Expr, key0: Key, key1: Key
 ) -> Expr:
     """minval + ⌊w · range / 2⁶⁴⌋ with a 64-bit word w; a bias of at most range / 2⁶⁴."""
     low = b.cast(minval, dt.uint64)

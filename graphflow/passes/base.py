@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from graphflow.builder import using
 from graphflow.dims import SymDim, equal, is_anonymous
 from graphflow.errors import ProgramError
-from graphflow.lowering import Leaf
+from graphflow.lowering import Leaf, Region
 from graphflow.opdef import OpDef, resolve_attrs
 from graphflow.program import Node, Program, ProgramBuilder, Value, is_effect
 from graphflow.shapes import TensorShape
@@ -130,6 +130,14 @@ class Rebuilder(ProgramBuilder):
         """
         return len(self.users(value)) + sum(self._results[v] for v in self._standing_for(value))
 
+    def originals(self, value: Value) -> Sequence[Value]:
+        """The values of the Program being copied that `value` stands for so far."""
+        return self._standing_for(value)
+
+    def now(self, original: Value) -> Value | None:
+        """What stands for a value of the Program being copied; None if it is not copied yet."""
+        return original if self._probing else self._values.get(original)
+
     def _standing_for(self, value: Value) -> Sequence[Value]:
         """The values of the Program being copied that `value` stands for."""
         return [value] if self._probing else self._sources.get(value, ())
@@ -189,11 +197,17 @@ class Rebuilder(ProgramBuilder):
 
     def first_change(self) -> int | None:
         """The number of the first node that is rewritten; None if there is none."""
+        only, origins = self._only, self.program.origins
         with using(self):
             for i, node in enumerate(self.program.nodes):
-                self.origin = self.program.origins.get(node.serial)
-                if (any(self._body(v) is not v for v in node.attrs.values())
-                        or self._rewritten(node) != node.outputs):
+                offered = only is None or node.opdef.name in only
+                regional = isinstance(node.opdef.lowering, Region)
+                if not offered and not regional:
+                    continue
+                self.origin = origins.get(node.serial)
+                if regional and any(self._body(v) is not v for v in node.attrs.values()):
+                    return i
+                if offered and self._rewritten(node) != node.outputs:
                     return i
         return None
 
@@ -215,7 +229,7 @@ class Rebuilder(ProgramBuilder):
 
     def _copy(self, node: Node) -> Node:
         attrs = node.attrs
-        if any(isinstance(v, Program) for v in attrs.values()):
+        if isinstance(node.opdef.lowering, Region):
             bodies = {k: self._body(v) for k, v in attrs.items()}
             attrs = attrs if all(bodies[k] is v for k, v in attrs.items()) else bodies
         made = self.add(node.opdef, [self._values[v] for v in node.inputs], attrs, like=node)

@@ -14,7 +14,6 @@ from typing import Any, Union
 import numpy as np
 
 from graphflow.lowering import View
-from graphflow.opdef import ConstValue
 from graphflow.program import Node, Value
 
 Found = dict[str, Any]
@@ -91,9 +90,9 @@ def solutions(pattern: Pattern, value: Value, found: Found) -> Iterator[Found]:
 
 
 def may_fit(pattern: Op, node: Node) -> bool:
-    """False if one look at the node and the ops of its inputs shows that the pattern does not.
+    """False if the ops of the node and of its inputs show that the pattern does not.
 
-    Most patterns are no match most of the time, and `solutions` takes longer to find out.
+    The answer depends on nothing but these ops.
     """
     args, inputs = pattern.args, node.inputs
     if not args:
@@ -103,6 +102,29 @@ def may_fit(pattern: Op, node: Node) -> bool:
     if all(map(_may_be, args, inputs)):
         return True
     return node.opdef.commutative and _may_be(args[0], inputs[1]) and _may_be(args[1], inputs[0])
+
+
+def cannot_fit(pattern: Op, node: Node) -> bool:
+    """True if the numbers among the inputs show that the pattern does not fit.
+
+    For a node of which `may_fit` is true.
+    """
+    args, inputs = pattern.args, node.inputs
+    if not args or _numbers_fit(args, inputs):
+        return False
+    return not (node.opdef.commutative and _numbers_fit(args, (inputs[1], inputs[0], *inputs[2:])))
+
+
+def _numbers_fit(patterns: tuple[Pattern, ...], values: tuple[Value, ...]) -> bool:
+    for pattern, value in zip(patterns, values):
+        if isinstance(pattern, Op):
+            if value.node.opdef.name not in pattern.names:
+                return False
+        elif isinstance(pattern, Number):
+            element = uniform(value)
+            if element is None or (pattern.value is not None and element != pattern.value):
+                return False
+    return True
 
 
 def _may_be(pattern: Pattern, value: Value) -> bool:
@@ -161,7 +183,7 @@ def uniform(value: Value) -> Any:
     node = value.node
     name = node.opdef.name
     if name == "Const":
-        return _uniform_element(node.attrs["value"])
+        return node.attrs["value"].element
     if name == "Fill":
         return uniform(node.inputs[1])
     if name in ("ZerosLike", "OnesLike") and not value.dtype.is_string:
@@ -170,21 +192,3 @@ def uniform(value: Value) -> Any:
     if isinstance(lowering, View) and lowering.fill is None:
         return uniform(node.inputs[0])
     return None
-
-
-def _uniform_element(constant: ConstValue) -> Any:
-    array = constant.array
-    if not array.size or array.dtype == object:
-        return None
-    flat = array.reshape(-1)
-    first = flat[0]
-    # The last element tells most arrays apart without a look at all of them.
-    return first if flat[-1] == first and np.all(flat == first) and _one_zero(flat) else None
-
-
-def _one_zero(flat: np.ndarray) -> bool:
-    """False for a mixture of +0 and −0, which are equal and yet two numbers."""
-    if flat[0] != 0 or flat.dtype.kind in "biu":
-        return True
-    bits = flat.reshape(-1).view(np.uint8).reshape(flat.size, flat.itemsize)
-    return bool(np.all(bits == bits[0]))

@@ -15,6 +15,7 @@ from itertools import groupby
 
 from graphflow.errors import AttributeValueError, ProgramError
 from graphflow.passes.algebra import ALGEBRA
+from graphflow.passes.attention import ATTENTION
 from graphflow.passes.base import Pass
 from graphflow.passes.batch_norm import BATCH_NORM
 from graphflow.passes.broadcasts import BROADCASTS
@@ -39,6 +40,7 @@ PASSES: tuple[Pass, ...] = (
     *_CANONICALISE,
     BATCH_NORM,
     TRANSPOSES,
+    ATTENTION,
     EXPAND,
     *_CANONICALISE,
 )

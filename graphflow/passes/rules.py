@@ -15,11 +15,13 @@ from typing import Any, TypeVar
 
 from graphflow import dtypes as dt
 from graphflow.dtypes import DType
-from graphflow.opdef import TensorType
+from graphflow.opdef import OpDef, TensorType
 from graphflow.passes.base import Pass, Rebuilder, Replacement, op_names, rebuilt
-from graphflow.passes.patterns import Op, may_fit, solutions
+from graphflow.passes.patterns import Op, cannot_fit, may_fit, solutions
 from graphflow.program import Node, Program
 from graphflow.shapes import TensorShape
+
+MOST_OPS = 5  # a node and its inputs, for which it is kept which rules may fit
 
 RuleFunction = TypeVar("RuleFunction", bound=Callable[..., Replacement])
 
@@ -72,7 +74,7 @@ class Rule:
 
     def __call__(self, node: Node, rebuilder: Rebuilder) -> Replacement:
         """The replacement of `node`, or None."""
-        if not may_fit(self.pattern, node):
+        if cannot_fit(self.pattern, node):
             return None
         for found in solutions(self.pattern, node.outputs[0], {}):
             found.update(node=node, rebuilder=rebuilder)
@@ -109,8 +111,19 @@ class Rules:
             for op_name in rule.pattern.names:
                 by_op.setdefault(op_name, []).append(rule)
 
+        # Most patterns are no match most of the time. What the ops of a node and of its inputs
+        # decide is looked up: the rules that are worth a try.
+        known: dict[tuple[OpDef, ...], tuple[Rule, ...]] = {}
+
         def rewrite(node: Node, rebuilder: Rebuilder) -> Replacement:
-            for rule in by_op.get(node.opdef.name, ()):
+            ops = (node.opdef, *[v.node.opdef for v in node.inputs])
+            rules = known.get(ops)
+            if rules is None:
+                rules = tuple(
+                    r for r in by_op.get(node.opdef.name, ()) if may_fit(r.pattern, node))
+                if len(ops) <= MOST_OPS:
+                    known[ops] = rules
+            for rule in rules:
                 made = rule(node, rebuilder)
                 if made is not None:
                     return made

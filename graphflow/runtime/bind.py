@@ -133,6 +133,8 @@ def _as_array(tensor: Tensor, value: Any) -> np.ndarray:
     target = tensor.dtype
     if isinstance(value, np.ndarray) and value.dtype == target.numpy and not target.is_string:
         return value
+    if hasattr(value, "__cuda_array_interface__"):
+        return _device_array(tensor, value)
     try:
         if target.is_string:
             return to_array(value, target)
@@ -145,13 +147,38 @@ def _as_array(tensor: Tensor, value: Any) -> np.ndarray:
         raise FeedError(f"Session.run: cannot feed {_described(tensor)}: {error}") from None
 
 
+def _device_array(tensor: Tensor, value: Any) -> Any:
+    """What a session on a GPU has accepted, as it is. Raises FeedError for all else there."""
+    if not getattr(value, "bound", False):
+        raise FeedError(
+            f"Session.run: cannot feed {_described(tensor)} with a {type(value).__name__} on a "
+            "GPU: the session runs on the CPU. Use gf.Session(device='cuda'), or copy it to the "
+            "host first.")
+    if value.dtype != tensor.dtype.numpy:
+        raise FeedError(
+            f"Session.run: cannot feed {_described(tensor)} with {value.dtype.name} values on a "
+            "GPU: what lies there is not cast. Cast it first.")
+    return value
+
+
 def _plain_array(value: Any, target: DType) -> np.ndarray:
     """`value` as an array of its own type. Raises DTypeError for ragged lists, None, objects."""
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return _unpacked(value)
     try:
         array = np.asarray(value)
     except (ValueError, OverflowError):
         return to_array(value, target)
     return to_array(value, target) if array.dtype == object else array
+
+
+def _unpacked(value: Any) -> np.ndarray:
+    """What a library shares by DLPack alone, without a copy. Raises ValueError."""
+    try:
+        return np.from_dlpack(value)
+    except (BufferError, RuntimeError, TypeError) as error:
+        raise ValueError(f"NumPy cannot take a {type(value).__name__} by DLPack: {error}"
+                         ) from None
 
 
 def _cast(array: np.ndarray, source: DType, target: DType) -> np.ndarray:

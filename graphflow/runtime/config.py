@@ -70,6 +70,9 @@ class ConfigProto(_Message):
     """
 
     intra_op_parallelism_threads: int
+    allow_soft_placement: bool
+    log_device_placement: bool
+    device_count: dict[str, int]
     fields: ClassVar[dict[str, Any]] = {
         "device_count": dict, "intra_op_parallelism_threads": 0,
         "inter_op_parallelism_threads": 0, "use_per_session_threads": False,

@@ -13,7 +13,7 @@ import numpy as np
 
 from graphflow.codegen.steps import Launch, RegionStep, Schedule
 from graphflow.program import Program, Value
-from graphflow.runtime.plans import Plan
+from graphflow.runtime.plan import Plan
 from graphflow.runtime.stages import Stage
 
 

@@ -39,7 +39,7 @@ from graphflow.runtime.calls import MISS, PreparedCall
 from graphflow.runtime.direct import Recipe
 from graphflow.runtime.fetch import FlatForm
 from graphflow.runtime.numpy_interface import NUMPY_FUNCTIONS, numpy_function
-from graphflow.runtime.plans import BUDGET, Plan
+from graphflow.runtime.plan import BUDGET, Plan
 from graphflow.runtime.results import is_large, recycling
 from graphflow.runtime.store import VariableStore
 
@@ -56,6 +56,10 @@ class _MethodDefinition(ctypes.Structure):
                 ("flags", ctypes.c_int), ("doc", ctypes.c_char_p))
 
 
+def _missed(*arguments: Any) -> Any:
+    return MISS
+
+
 class Entry:
     """The built-in function of one session, or of one callable, and its records.
 
@@ -68,18 +72,21 @@ class Entry:
     """
 
     def __init__(self, store: VariableStore, positional: bool) -> None:
-        self._store = store
-        self._table = np.zeros(len(TABLE) + KEPT_RECORDS, np.int64)
-        self._table[:len(TABLE)] = (
-            _api().ctypes.data, store.open.ctypes.data, positional, 0)
+        self._store, self._positional = store, positional
         self._records: list[_Record] = []
         self._seen: dict[Hashable, int] = {}
+        self.call: Callable[..., Any] = _missed
+
+    def _open(self) -> None:
+        """Makes the function: it is long to compile, and not every session comes to need it."""
+        self._table = np.zeros(len(TABLE) + KEPT_RECORDS, np.int64)
+        self._table[:len(TABLE)] = (
+            _api().ctypes.data, self._store.open.ctypes.data, self._positional, 0)
         self._definition = _MethodDefinition(b"run", _entry_address(), _METH_FASTCALL, None)
         make = ctypes.pythonapi.PyCFunction_NewEx
         make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object,
                                                          ctypes.c_void_p]
-        self.call: Callable[..., Any] = make(
-            ctypes.addressof(self._definition), self._table, None)
+        self.call = make(ctypes.addressof(self._definition), self._table, None)
 
     def note(self, call: PreparedCall, executable: Any, feeds: Sequence[np.ndarray]) -> None:
         """Counts a call that went the long way; the third one in the same form gets a record.
@@ -100,6 +107,8 @@ class Entry:
             return
         if recipe.fresh_commits(len(feeds) + len(states)) and releases(plan):
             return
+        if self.call is _missed:
+            self._open()
         record = _Record(call.form, call.fed, feeds, plan, recipe, states, self._store)
         # A replaced record must not be found any more before its memory goes.
         self._records.append(record)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from graphflow.errors import warn
 from graphflow.options import Options
 from graphflow.program import Program
 from graphflow.reference import ReferenceExecutable, Store
+
+if TYPE_CHECKING:
+    from graphflow.runtime.placement import Placement
 
 
 class Executable(Protocol):
@@ -30,8 +33,10 @@ class Executable(Protocol):
 _told: set[str] = set()
 
 
-def make_executable(program: Program, options: Options) -> Executable:
-    """The Program for the device that the options name.
+def make_executable(
+    program: Program, options: Options, placement: Placement | None = None
+) -> Executable:
+    """The Program for the device that the options name, or the GPU that the session has.
 
     What is not compiled, but runs by its reference, is said once a process, as the warning
     `not-compiled`.
@@ -48,6 +53,12 @@ def make_executable(program: Program, options: Options) -> Executable:
     def tell(message: str) -> None:
         _tell(message, options)
 
+    if placement is not None:
+        from graphflow.runtime.cuda.device import compile_for_device
+
+        gpu, context = placement
+        return compile_for_device(
+            program, tell, options.disable_passes, gpu, context, options.fetches == "device")
     try:
         return compile_program(
             program, tell, options.disable_passes, options.thread_count())

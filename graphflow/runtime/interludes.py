@@ -12,7 +12,7 @@ from graphflow.codegen.sizes import concrete, measured_shapes
 from graphflow.codegen.steps import CountStep, MeasureStep
 from graphflow.program import Value
 from graphflow.reference import Store
-from graphflow.runtime.plans import Plan
+from graphflow.runtime.plan import Plan
 from graphflow.runtime.results import new_array
 from graphflow.runtime.stages import Stage
 from graphflow.runtime.tables import History

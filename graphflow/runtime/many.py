@@ -24,7 +24,7 @@ from graphflow.runtime.entries import dispatcher_address
 from graphflow.runtime.executables import Executable
 from graphflow.runtime.fetch import FetchPlan
 from graphflow.runtime.native import NativeExecutable
-from graphflow.runtime.plans import BUDGET, Plan
+from graphflow.runtime.plan import BUDGET, Plan
 from graphflow.runtime.store import VariableStore
 from graphflow.tensor import Tensor
 

@@ -40,7 +40,8 @@ from graphflow.runtime.interludes import (
     grow,
     measure,
 )
-from graphflow.runtime.plans import BUDGET, IllegalSizes, Plan, VariableUpdate, make_plan
+from graphflow.runtime.plan import BUDGET, IllegalSizes, Plan, VariableUpdate
+from graphflow.runtime.plans import make_plan
 from graphflow.runtime.prepared import prepare
 from graphflow.runtime.replay import replay_of
 from graphflow.runtime.results import new_array

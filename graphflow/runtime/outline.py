@@ -16,7 +16,8 @@ from graphflow.codegen.sizes import Numbers, symbols_of
 from graphflow.codegen.steps import Body, RegionStep, Schedule, Step
 from graphflow.passes.listing import Listing
 from graphflow.program import Program, Value
-from graphflow.runtime.plans import IllegalSizes, Planner, VariableUpdate
+from graphflow.runtime.plan import IllegalSizes, VariableUpdate
+from graphflow.runtime.plans import Planner
 from graphflow.runtime.stages import CannotCompile, Stage, find_stages
 from graphflow.runtime.tables import Memory
 

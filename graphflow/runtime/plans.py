@@ -20,91 +20,14 @@ from graphflow.codegen.memory import Lifetime, place
 from graphflow.codegen.sizes import Numbers, concrete, symbols_of
 from graphflow.codegen.steps import Body, HostStep, Launch, RegionStep, Schedule
 from graphflow.program import Program, Value
+from graphflow.runtime.plan import IllegalSizes, Plan, VariableUpdate, bytes_of
 from graphflow.runtime.reuse import Reuse
 from graphflow.runtime.stages import Stage, learn_numbers
 from graphflow.runtime.tables import History, Label, Memory, Tables, room_of, with_room
 from graphflow.runtime.team import team_of
 from graphflow.runtime.teamwork import Teamwork, divide
 
-BUDGET = 1 << 27       # bytes that a loop touches before it returns, to let signals in
 LAUNCH_COST = 1 << 10
-
-
-# A variable: its key, its new value (a root), and the leaf that is its old one.
-VariableUpdate = tuple[str, Value, Value]
-
-
-class IllegalSizes(Exception):
-    """The sizes inside a body are not those that its code was made for."""
-
-
-@dataclass(slots=True)
-class Plan:
-    """A stage with sizes, ready to be run by one run at a time.
-
-    Attributes:
-      state: the dispatcher's words, and their address.
-      actions: number of a row → what Python does when the dispatcher stops there; None at the end.
-      objects: the addresses of the bound array objects, by number.
-      bound: the values whose arrays exist when the stage begins, by number.
-      bind: writes the addresses of their arrays.
-      made: the number of each result of the stage's own host steps.
-      fresh: (value, shape, dtype) of what kernels write and the run gives away.
-      in_place: the updates of variables whose new value is written over the old one.
-      placed: value → (offset in the arena, shape).
-      shapes: of values that only rename memory.
-      histories: what loops keep.
-      numbers: the unknowns' values.
-      status: the status word.
-      arena: bytes.
-      keep: what the tables point into.
-      recipe: the arrays of a direct run, once it has been looked for.
-      cost: roughly the bytes that a run touches, loops left out.
-      loops: whether it holds loops.
-    """
-
-    state: Any
-    address: int
-    actions: dict[int, Any]
-    objects: np.ndarray
-    bound: list[Value]
-    bind: Callable[..., None]
-    made: dict[Value, int]
-    fresh: list[tuple[Value, tuple[int, ...], np.dtype]]
-    in_place: list[VariableUpdate]
-    placed: dict[Value, tuple[int, tuple[int, ...]]]
-    shapes: dict[Value, tuple[int, ...]]
-    histories: list[History]
-    numbers: Numbers
-    status: memoryview
-    arena: np.ndarray
-    keep: list[Any]
-    recipe: Any = None
-    cost: int = 0
-    loops: bool = False
-
-    @property
-    def last_row(self) -> int:
-        """The row at which the dispatcher is through."""
-        return next(row for row, action in self.actions.items() if action is None)
-
-    def view(self, value: Value) -> np.ndarray:
-        """The array of a value that lies in the arena."""
-        offset, shape = self.placed[value]
-        size = _bytes(value, shape)
-        return self.arena[offset:offset + size].view(value.dtype.numpy).reshape(shape)
-
-    def count(self, history: History) -> int:
-        """How many turns the loop of a history has made."""
-        at = history.count.offset
-        return int(self.arena[at:at + 8].view(np.int64)[0])
-
-
-def _bytes(value: Value, shape: Sequence[int]) -> int:
-    size = value.dtype.size
-    for extent in shape:
-        size *= extent
-    return size
 
 
 def make_plan(
@@ -171,7 +94,7 @@ class Planner:
             elif root.node.opdef.name == "Const":
                 found = self.constant(root)
             else:
-                found = self.arena(_bytes(root, frame.shape(root)))
+                found = self.arena(bytes_of(root, frame.shape(root)))
                 found.room = max(found.size, room_of(frame.shape(root), root.dtype.size))
             frame.memory[root] = found
         return found
@@ -218,7 +141,7 @@ class Planner:
         for number, value in enumerate([*self.bound, *stage.made]):
             known = value.shape.rank is not None and symbols_of(top.schedule.sizes(value)) <= (
                 top.numbers.keys())
-            top.memory[value] = Memory(_bytes(value, top.shape(value)) if known else 0,
+            top.memory[value] = Memory(bytes_of(value, top.shape(value)) if known else 0,
                                        number=number)
         self.rows += [(BIND, top.memory[v]) for v in self.bound]
         for step in stage.steps:
@@ -344,7 +267,7 @@ class Planner:
         sizes = []
         for position, output in zip(attrs["carried"], finals):
             argument = node.inputs[position]
-            size = _bytes(argument, concrete(argument.shape.sizes, frame.numbers))
+            size = bytes_of(argument, concrete(argument.shape.sizes, frame.numbers))
             own = self.memory(frame, output) if step.used[output.index] else self.arena(size)
             self.copy(own, memories[position], size)
             memories[position] = own
@@ -430,7 +353,7 @@ class Planner:
         history = History(value, number, shape, words, trips)
         self.histories.append(history)
         self.touch(memory, trips)
-        self.rows.append((KEEP, history, memory, _bytes(value, shape)))
+        self.rows.append((KEEP, history, memory, bytes_of(value, shape)))
 
     def _outlive(self) -> None:
         """What was there before a loop and is touched inside lives until its end."""
@@ -469,7 +392,7 @@ class Planner:
         arena = self.arrange()
         objects = np.zeros(max(len(self.bound) + len(stage.made) + len(self.histories), 1),
                            np.uint64)
-        tests = [] if first is None or top.schedule.status is None else [first]
+        tests = [] if first is None or not self.reuse.checks else [first]
         script = self.team.script() if self.team is not None else None
         tables = self.tables = Tables(self.rows, objects, tests, script)
         for history in self.histories:

@@ -20,6 +20,7 @@ from graphflow.codegen.kept.answers import count_answers, pack_answers, take_ans
 from graphflow.codegen.kept.record import Source, read_record, source_of, write_record
 from graphflow.codegen.library import LibraryKernel
 from graphflow.codegen.steps import Schedule
+from graphflow.collector import collected_later
 from graphflow.dims import Assumptions, assuming, current_assumptions
 from graphflow.errors import GraphflowError
 from graphflow.loop_ir.nest import Kernel
@@ -71,16 +72,21 @@ def prepare(program: Program, disabled: Collection[str]) -> Prepared:
 
     disabled: names of passes that are left out.
     """
-    store = program_store()
+    with collected_later():
+        return _prepared(program, disabled)
+
+
+def _prepared(program: Program, disabled: Collection[str]) -> Prepared:
     assumptions = current_assumptions()
-    source = source_of(program, disabled, assumptions) if store is not None or _given else None
-    if source is None:
-        return _make(program, disabled)
-    if source.name in _given:
+    source = source_of(program, disabled, assumptions) if _given else None
+    if source is not None and source.name in _given:
         taken = _taken(_given[source.name], source, assumptions)
         if taken is not None:
             return Prepared(*taken, True)
-    if store is None:
+    store = program_store()
+    if store is not None and source is None:
+        source = source_of(program, disabled, assumptions)
+    if store is None or source is None:
         return _make(program, disabled)
     found = _read(store, source, assumptions)
     if found is not None:

@@ -25,6 +25,11 @@ class Reuse:
         self._calls: dict[int, tuple[Launch, Sequence[Memory]]] = {}
         self._last_check = -1
 
+    @property
+    def checks(self) -> bool:
+        """Whether a call may set the status word, also one of a branch or loop."""
+        return self._last_check >= 0
+
     def note(self, row: int, step: Launch, memories: Sequence[Memory]) -> None:
         """Row `row` calls the kernel of `step` with these buffers."""
         if step.reusable or step.update is not None:

@@ -19,7 +19,7 @@ from graphflow.dims import Dim, SymDim, symbol_name
 from graphflow.program import Node, Value
 
 if TYPE_CHECKING:
-    from graphflow.runtime.plans import Plan
+    from graphflow.runtime.plan import Plan
 
 KEPT_SIZES = 32
 

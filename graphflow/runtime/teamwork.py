@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphflow.codegen.cost import time_of_memory
-from graphflow.codegen.cpu.sharing import DEPTH_BITS
 from graphflow.codegen.dispatch import (
     ADD,
     ALONE,
@@ -33,6 +32,7 @@ from graphflow.codegen.footprints import Footprints
 from graphflow.codegen.kept.answers import footprints_of
 from graphflow.codegen.library import LibraryKernel
 from graphflow.codegen.memory import ALIGNMENT
+from graphflow.codegen.shares import DEPTH_BITS
 from graphflow.codegen.steps import Launch
 from graphflow.runtime.tables import Label, Memory, Script
 

@@ -35,7 +35,7 @@ from graphflow.reference import ReferenceExecutable, Store
 from graphflow.runtime.interludes import Run
 from graphflow.runtime.native import NativeExecutable
 from graphflow.runtime.outline import Outliner, Visit
-from graphflow.runtime.plans import Plan
+from graphflow.runtime.plan import Plan
 from graphflow.runtime.recorder import Recorder, Spent
 from graphflow.runtime.specialise import SpecialisedExecutable, exact, obstacles
 from graphflow.runtime.stages import CannotCompile, Stage

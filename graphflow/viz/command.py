@@ -7,13 +7,16 @@ one), or a checkpoint.
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
+import traceback
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from graphflow.errors import AttributeValueError, NotFoundError
+from graphflow.errors import AttributeValueError, GraphflowError, NotFoundError
 from graphflow.graph import Graph
 from graphflow.train.checkpoint_files import checkpoint_exists
 from graphflow.viz.collect import picture_of
@@ -32,7 +35,7 @@ def draw(
     output: ends in .html, .svg, .png or .dot; the target's last name with .html if None.
     view, expand, fold: as for `gf.viz`.
     Raises NotFoundError if there is no such thing, AttributeValueError for a name that is of no
-    known form, and what the module's own code raises.
+    known form or a function that needs arguments, GraphflowError for what the function raises.
     """
     path = Path(output) if output is not None else Path(_plain_name(target) + ".html")
     if path.suffix.lower() not in FORMATS:
@@ -90,8 +93,28 @@ def _named(module: str, name: str) -> Any:
                     f"{', '.join(sorted(n for n in vars(found) if not n.startswith('_')))}.")
             made = getattr(made, part)
         if callable(made) and not hasattr(made, "graph"):
-            made = made()
+            made = _called(made, f"{module}:{name}")
     return graph if made is None else made
+
+
+def _called(function: Any, where: str) -> Any:
+    """What a function of the user's gives. Raises AttributeValueError, GraphflowError."""
+    needed: list[str] = []
+    with suppress(ValueError, TypeError):  # of some, the parameters are not known
+        needed += [p.name for p in inspect.signature(function).parameters.values()
+                   if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if needed:
+        raise AttributeValueError(
+            f"viz: {where} needs {', '.join(needed)}. Name a function that is called without "
+            "arguments, or a graph, a session, a tensor.")
+    try:
+        return function()
+    except GraphflowError:
+        raise
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise GraphflowError(f"viz: {where} raised {type(error).__name__}: {error} "
+                             f"({last.filename}:{last.lineno}).") from error
 
 
 def _plain_name(target: str) -> str:

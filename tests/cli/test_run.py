@@ -85,6 +85,8 @@ def test_the_reference(graphflow, model):
     (["-s", "serve", "-i", "x=bad.npy"], "bad.npy: it is no file of NumPy arrays"),
     (["-s", "serve", "-i", "x=pickled.npy"], "pickled.npy: it is no file of NumPy arrays"),
     (["-s", "serve", "-i", "x=bad.csv"], "bad.csv: "),
+    (["-s", "serve", "-i", "x=empty.csv"], "empty.csv: it has no row of numbers."),
+    (["-s", "serve", "-i", "x=titles.csv"], "titles.csv: it has no row of numbers."),
     (["-s", "serve", "-i", "x=x.txt"], "x.txt: files of inputs end in .npz, .npy, .csv."),
     (["-s", "serve", "-i", "wide.npy"], "[2, 5]"),
     (["-s", "serve", "-i", "other.npz"], "'q' is no input; inputs are 'x'."),
@@ -99,6 +101,8 @@ def test_mistakes(graphflow, model, tmp_path, arguments, complaint):
     np.savez("other.npz", q=X)
     (tmp_path / "bad.npy").write_bytes(b"nothing")
     (tmp_path / "bad.csv").write_text("1,2,3,4\n1,two,3,4\n")
+    (tmp_path / "empty.csv").write_text("\n")
+    (tmp_path / "titles.csv").write_text("a,b,c,d\n")
     (tmp_path / "x.txt").write_text("1")
     result = graphflow("run", model, *arguments, exit_code=1)
     assert complaint in result.output

@@ -285,6 +285,18 @@ def test_one_memory_read_through_a_reshape_is_not_written_over() -> None:
         found[0], (h + h.reshape(60, 40).T) @ np.ones((60, 2)), rtol=1e-4)
 
 
+@pytest.mark.parametrize("count", [1, 3, 32])
+def test_what_is_the_same_for_all_of_an_unknown_batch_is_read_anew_for_each(count: int) -> None:
+    # Positions of a sequence: [7, 5] beside a product of [7·count, 5], count being unknown.
+    with gf.Graph().as_default(), gf.Session(device="cpu") as sess:
+        x = gf.placeholder(gf.float32, [None, 7, 3])
+        w, bias, positions = draw(3, 5), draw(5), draw(7, 5)
+        y = gf.reshape(gf.matmul(gf.reshape(x, [-1, 3]), w), [-1, 7, 5])
+        value = draw(count, 7, 3)
+        found = sess.run(gf.nn.bias_add(y, bias) + positions, {x: value})
+    np.testing.assert_allclose(found, value @ w + bias + positions, rtol=1e-4, atol=1e-5)
+
+
 def test_a_group_stores_nothing_that_only_it_reads() -> None:
     x = draw(4, 5)
     y = x + 1.5

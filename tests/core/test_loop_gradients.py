@@ -62,6 +62,18 @@ def _as_tuple(value):
 # ---- forms of loops -----------------------------------------------------------------------------
 
 
+def test_variables_that_the_result_does_not_depend_on_are_not_walked_back(graph, x):
+    # Of three variables one is used afterwards; it reads the second, and the third only grows.
+    first, second, third = repeat(
+        3, lambda a, b, c: (a * b, b + 0.5 * x, c + a), x, x + 1.0, gf.zeros([3], gf.float64))
+    del second, third
+    check(first, x)
+    backward = next(op for op in graph.get_operations()
+                    if op.type == "While" and "backward" in op.name)
+    # The turn, the gradients of a and b, and the sum for x.
+    assert backward.attrs["loop_vars"] == 4
+
+
 def test_a_power(x):
     y = repeat(4, lambda a: a * x, gf.ones([3], gf.float64))
     check(y, x)

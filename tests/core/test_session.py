@@ -268,7 +268,7 @@ def test_what_a_session_is_made_of():
         gf.Session(config={})
     with pytest.raises(NotImplementedError, match="remote targets are not supported, got 'grpc"):
         gf.Session("grpc://somewhere")
-    with pytest.raises(ValueError, match="device must be one of 'auto', 'cpu', 'reference'"):
+    with pytest.raises(ValueError, match="device must be one of 'auto', 'cpu', 'cuda', 'ref"):
         gf.Session(device="tpu")
     assert gf.Session(device="reference").run(gf.constant(1)) == 1
 

@@ -109,6 +109,19 @@ def test_records_that_cannot_be_read_are_made_anew(model, tmp_path):
     assert json.loads(done.stdout)[:2] == [value, losses]
 
 
+def test_trust_in_the_code_is_no_trust_in_the_graph(model):
+    path, _, _ = model
+    with zipfile.ZipFile(path) as archive:
+        graph = archive.read("graph.json")
+    for wrong, said in ((b'"ReadFile"', "may not hold ReadFile"), (b'"NoSuchOp"', "has no op")):
+        other = _with(path, {"graph.json": graph.replace(b'"Tanh"', wrong)})
+        with pytest.raises(gf.errors.LoadError, match=said):
+            gf.load(other, native="trusted")
+    other = _with(path, {"weights.safetensors": b"\xff" * 64})
+    with pytest.raises(gf.errors.LoadError, match="weights.safetensors"):
+        gf.load(other, native="trusted")
+
+
 def test_files_without_code_and_wrong_words(model, tmp_path):
     path, value, _ = model
     x = gf.placeholder(gf.float32, [2])

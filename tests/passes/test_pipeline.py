@@ -74,7 +74,7 @@ def test_a_pass_is_disabled_by_name():
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(ProgramError, match="no pass named 'fuse'.*algebra, batch_norm"):
+    with pytest.raises(ProgramError, match="no pass named 'fuse'.*algebra, attention, batch_norm"):
         optimise(program_of(loss), disabled={"fuse"})
 
 

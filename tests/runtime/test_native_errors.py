@@ -95,6 +95,21 @@ SIZE_ERRORS: dict[str, tuple[Callable[[Any], Any], list[int], list[int]]] = {
 }
 
 
+def test_variables_stay_when_a_branch_meets_a_bad_index(graph: gf.Graph) -> None:
+    x, at = gf.placeholder(gf.float32, [3]), gf.placeholder(gf.int32, [])
+    v = gf.Variable([1.0, 1.0, 1.0])
+    picked = gf.cond(at > 0, lambda: gf.gather(x, at), lambda: x[0])
+    changed = gf.assign(v, v * 2.0 + 1.0)
+
+    def run(session: gf.Session) -> Any:
+        session.run(v.initializer)
+        with pytest.raises(gf.errors.InvalidArgumentError, match="= 7 is not in"):
+            session.run([picked, changed.op], {x: np.ones(3), at: 7})
+        return session.run(v).tolist()
+
+    assert on_both(graph, run) == ([1.0, 1.0, 1.0], [1.0, 1.0, 1.0])
+
+
 @pytest.mark.parametrize("name", SIZE_ERRORS)
 def test_sizes_that_an_op_refuses(graph: gf.Graph, name: str) -> None:
     build, right, wrong = SIZE_ERRORS[name]

@@ -25,7 +25,7 @@ from graphflow.codegen.compile import CACHE
 from graphflow.codegen.dispatch import CODES, DEPTHS, MEET, STATE
 from graphflow.errors import AttributeValueError
 from graphflow.runtime import teamwork
-from graphflow.runtime.plans import Plan
+from graphflow.runtime.plan import Plan
 
 RNG = np.random.default_rng(0)
 Model = tuple[list[Any], dict[Any, np.ndarray]]
@@ -77,6 +77,18 @@ def chain() -> Model:
         x: RNG.normal(size=(256, 300)).astype(np.float32)}
 
 
+def products() -> Model:
+    """Products by panels, of turned operands, of many terms, of few columns."""
+    x = tf.placeholder(tf.float32, [None, 70])
+    w = tf.constant(RNG.normal(size=(70, 530)), tf.float32)
+    y = tf.nn.relu(tf.matmul(x, w) + 1.0)
+    return [
+        y, tf.matmul(y, w, transpose_b=True), tf.matmul(x, y, transpose_a=True),
+        tf.matmul(y, x[:, :7], transpose_a=True), tf.matmul(x[:, :1], x[:, 1:2], transpose_a=True),
+        tf.matmul(w, w, transpose_b=True), tf.matmul(x[:3], w), tf.linalg.matvec(w, y[0]),
+    ], {x: RNG.normal(size=(4200, 70)).astype(np.float32)}
+
+
 def results(model: Callable[[], Model], threads: int, steps: int = 3) -> list[bytes]:
     """All that a session gives, step by step, and its variables at the end."""
     with tf.Graph().as_default():
@@ -91,7 +103,7 @@ def results(model: Callable[[], Model], threads: int, steps: int = 3) -> list[by
     return [np.asarray(v).tobytes() for values in found for v in values if v is not None]
 
 
-@pytest.mark.parametrize("model", [mlp, cnn, lstm, chain])
+@pytest.mark.parametrize("model", [mlp, cnn, lstm, chain, products])
 def test_the_bits_do_not_depend_on_the_number_of_threads(
     model: Callable[[], Model], eager: None
 ) -> None:
@@ -101,7 +113,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-@pytest.mark.parametrize("model", [mlp, cnn, lstm, chain])
+@pytest.mark.parametrize("model", [mlp, cnn, lstm, chain, products])
 def test_members_meet_where_they_need_each_other(
     model: Callable[[], Model], eager: None, backwards: bool
 ) -> None:
@@ -278,13 +290,17 @@ def test_a_forked_child_has_a_team_of_its_own(used: bool) -> None:
 
 def test_ctrl_c_ends_a_loop_that_a_team_runs() -> None:
     code = textwrap.dedent(PROGRAM) + textwrap.dedent("""
-        z = tf.while_loop(lambda i, a: i < 10 ** 9,
+        turns = tf.placeholder(tf.int32, [])
+        z = tf.while_loop(lambda i, a: i < turns,
                           lambda i, a: (i + 1, tf.nn.softmax(tf.matmul(a, a))),
                           [tf.constant(0), x])
+        import signal  # which may be ignored where tests run in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         run()
+        session.run(z, {x: fed, turns: 2})  # so that the signal meets the loop, no import
         print("ready", flush=True)
         try:
-            session.run(z, {x: fed})
+            session.run(z, {x: fed, turns: 10 ** 9})
         except KeyboardInterrupt:
             run()
             print("stopped", members())

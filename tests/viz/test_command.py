@@ -29,6 +29,8 @@ def module(tmp_path, request):
         "def build():\n    x = tf.placeholder(tf.float32, [2], name='x')\n"
         "    tf.tanh(x, name='y')\n"
         "def loss():\n    return tf.reduce_sum(tf.ones([3]), name='loss')\n"
+        "def wide(width, depth=2):\n    pass\n"
+        "def broken():\n    return [].pop()\n"
         "graph = tf.Graph()\n")
     yield name
     sys.modules.pop(name, None)
@@ -108,7 +110,17 @@ def test_the_command(module):
     result = CliRunner().invoke(main, ["viz", f"{module}:build", "-o", "g.dot"])
     assert result.exit_code == 0 and result.output == "g.dot\n"
     result = CliRunner().invoke(main, ["viz", f"{module}:nothing", "-o", "g.dot"])
-    assert result.exit_code == 1 and "has no 'nothing'; it has build" in result.output
+    assert result.exit_code == 1 and "has no 'nothing'; it has broken, build" in result.output
+
+
+@pytest.mark.parametrize("name, said", [
+    ("wide", "needs width. Name a function that is called without arguments"),
+    ("broken", "raised IndexError: pop from empty list"),
+])
+def test_functions_that_give_no_graph(module, name, said):
+    result = CliRunner().invoke(main, ["viz", f"{module}:{name}"])
+    assert result.exit_code == 1 and said in result.output
+    assert result.output.startswith(f"Error: viz: {module}:{name} ")
 
 
 @pytest.mark.parametrize("target, said", [

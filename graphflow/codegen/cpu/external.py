@@ -28,14 +28,14 @@ SHORT = 400      # instructions of a function that is inlined into each kernel
 _I8, _I32, _I64 = (ir.IntType(n) for n in (8, 32, 64))
 
 
-def link_external(codegen: Any, module: Any, emitted: ir.Module) -> None:
+def link_external(codegen: Any, module: Any, emitted: ir.Module) -> bool:
     """Adds what `emitted` declares from outside to `module`, which was parsed of it; inlines.
 
-    The caller holds Numba's compiler lock.
+    Gives whether there is anything. The caller holds Numba's compiler lock.
     """
     wanted = declared_in(emitted)
     if not wanted:
-        return
+        return False
     for name, (scalar, lanes) in wanted.items():
         module.link_in(binding.parse_bitcode(_DEFINITIONS.get(codegen, scalar, lanes)))
         module.get_function(name).linkage = "internal"
@@ -43,6 +43,7 @@ def link_external(codegen: Any, module: Any, emitted: ir.Module) -> None:
     passes.add_always_inliner_pass()
     passes.add_global_dead_code_eliminate_pass()
     passes.run(module, codegen._pass_builder(opt=2))
+    return True
 
 
 def never_raises(codegen: Any, scalar: ScalarFunction) -> bool:

@@ -25,6 +25,21 @@ def register_type(dtype: DType) -> Any:
     return _TYPES[dtype.name]
 
 
+class _Splat(ir.Constant):  # type: ignore[misc]  # llvmlite has no annotations
+    """A vector constant of one number, in the short form that LLVM's text has for it.
+
+    Written out lane by lane, such constants were most of the text of a kernel.
+    """
+
+    def __init__(self, vector: Any, number: Any) -> None:
+        super().__init__(vector, None)
+        self.constant = [number] * vector.count
+        self._number = number
+
+    def _get_reference(self) -> str:
+        return f"splat ({self._number.type} {self._number.get_reference()})"
+
+
 class Lanes:
     """An IR builder and the number of lanes (1: plain scalars) of the values it makes."""
 
@@ -39,7 +54,7 @@ class Lanes:
         """The same constant in every lane."""
         if self.count == 1:
             return ir.Constant(scalar, value)
-        return ir.Constant(self.type(scalar), [ir.Constant(scalar, value)] * self.count)
+        return _Splat(self.type(scalar), ir.Constant(scalar, value))
 
     def number(self, node: Any) -> Any:
         """A `const` node in every lane."""

@@ -64,13 +64,18 @@ def find_arms(root: Expr, place: Callable[[Expr], Hashable]) -> dict[Expr, RareA
     return found
 
 
-def in_order(root: Expr, arms: dict[Expr, RareArms]) -> Iterator[Expr]:
-    """`walk`, without the inner nodes of arms and without the offsets of loads."""
+def in_order(
+    root: Expr, arms: dict[Expr, RareArms], there: Callable[[Expr], bool] = lambda node: False
+) -> Iterator[Expr]:
+    """`walk`, without the inner nodes of arms and without the offsets of loads.
+
+    Nodes that are there already, and what only they need, are left out.
+    """
     done: set[Expr] = set()
     stack = [(root, False)]
     while stack:
         node, operands_done = stack.pop()
-        if node in done:
+        if node in done or not operands_done and there(node):
             continue
         operands = arms[node].operands if node in arms else node.args
         operands = () if node.op == "load" else operands

@@ -16,10 +16,8 @@ from llvmlite import ir
 from graphflow.codegen.cpu.memory import I8, I64
 from graphflow.codegen.cpu.turns import ZERO
 from graphflow.codegen.cpu.values import Values
-from graphflow.codegen.shares import Unit, loops_of, turns_of_a_part, units
+from graphflow.codegen.shares import DEPTH_BITS, Unit, loops_of, turns_of_a_part, units
 from graphflow.loop_ir.nest import Kernel, Loop
-
-DEPTH_BITS = 3
 
 Range = tuple[Any, Any]  # the first turn, and the end
 

@@ -14,12 +14,12 @@ ZERO = ir.Constant(I64, 0)
 
 
 def emit_turns(
-    values: Values, number: int, first: Any, end: Any, step: int, changed: Sequence[int],
+    values: Values, number: int, first: Any, end: Any, step: Any, changed: Sequence[int],
     turn: Callable[[Any], None],
 ) -> None:
     """A loop from `first` below `end`; its index and the accumulators `changed` are phi nodes.
 
-    `turn(index)` emits one turn.
+    step: a number, or a value in front of the loop. `turn(index)` emits one turn.
     """
     b = values.builder
     names = [n for n in changed if n in values.accumulators]
@@ -41,7 +41,7 @@ def emit_turns(
     values.indices[number] = index
     turn(index)
     values.leave(number)
-    following = b.add(index, ir.Constant(I64, step))
+    following = b.add(index, ir.Constant(I64, step) if isinstance(step, int) else step)
     last = b.block
     index.add_incoming(following, last)
     final = [values.accumulators[n] for n in names]

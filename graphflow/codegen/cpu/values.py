@@ -80,6 +80,7 @@ class Values:
         self.vector: Vector | None = None
         self.depths: dict[int, int] = {}
         self._leaves: dict[Expr, frozenset[tuple[str, int]]] = {}
+        self._plain: set[Expr] = set()
         self._arms: dict[Expr, dict[Expr, RareArms]] = {}
         self.local: dict[Key, Any] = {}
         self.buffers = [self._pointer(i, p.dtype) for i, p in enumerate(kernel.buffers)]
@@ -114,13 +115,20 @@ class Values:
     def value(self, expr: Expr, base: bool = False) -> Any:
         """The LLVM value; `base` asks for that of the first lane instead of a vector."""
         if expr not in self._arms:
-            rare = any(n.op == "rarely" for n in walk(expr))
-            self._arms[expr] = find_arms(expr, self._used) if rare else {}
+            self._arms[expr] = {} if self._is_plain(expr) else find_arms(expr, self._used)
         arms = self._arms[expr]
-        for node in in_order(expr, arms):
+        for node in in_order(expr, arms, lambda n: self._cached(n, base) is not None):
             if self._cached(node, base) is None:
                 self._find(node, base, arms)
         return self._cached(expr, base)
+
+    def _is_plain(self, expr: Expr) -> bool:
+        """True if nothing in the expression is computed rarely."""
+        for node in walk(expr, known=self._plain):
+            if node.op == "rarely":
+                return False
+            self._plain.add(node)
+        return True
 
     def vector_value(self, expr: Expr) -> Any:
         """The value, spread over the lanes if emission stands in a lanes loop."""
@@ -140,11 +148,9 @@ class Values:
         """The indices and accumulators of an expression."""
         found = self._leaves.get(expr)
         if found is None:
-            for node in walk(expr):
-                if node not in self._leaves:
-                    own = {(node.op, node.attr)} if node.op in ("index", "accumulator") else ()
-                    self._leaves[node] = frozenset(own).union(
-                        *(self._leaves[a] for a in node.args))
+            for node in walk(expr, known=self._leaves):
+                own = {(node.op, node.attr)} if node.op in ("index", "accumulator") else ()
+                self._leaves[node] = frozenset(own).union(*[self._leaves[a] for a in node.args])
             found = self._leaves[expr]
         return found
 

@@ -190,7 +190,11 @@ def _training_config(compiled: Any) -> dict[str, Any]:
         "weighted_metrics": plain(compiled.weighted_metrics)}
 
 
-def read_model(filepath: Any) -> tuple[Any, dict[str, Any], list[Any], Any, list[Any]]:
+# Config, arrays, table of layers, training config or None, the optimizer's arrays.
+ModelParts = tuple[Any, dict[str, Any], list[Any], Any, list[Any]]
+
+
+def read_model(filepath: Any) -> ModelParts:
     """(config, arrays, table of layers, training config or None, optimizer's arrays) of a file.
 
     Raises GraphError if the file holds weights alone, LoadError if it is damaged.
@@ -228,14 +232,19 @@ def _read_archive(filepath: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         keras = as_kind(from_json(members[KERAS], KERAS, limits), dict, KERAS)
         field(keras, "model", dict, KERAS)
         arrays = unpack_arrays(members[WEIGHTS], limits)
-        for entry in field(keras, "layers", list, KERAS):
-            pair = as_kind(entry, list, KERAS)
-            if len(pair) != 2 or not isinstance(pair[1], list) or not all(
-                    isinstance(k, str) and k in arrays for k in (*pair[1],)):
-                raise LoadError(f"{KERAS}: {shown(pair)} names no weights of a layer.")
+        _check_table(field(keras, "layers", list, KERAS), arrays, KERAS)
         return arrays, keras
     except LoadError as error:
         raise LoadError(f"{filepath}: {error}") from error
+
+
+def _check_table(table: Any, arrays: Collection[str], where: str) -> None:
+    """Raises LoadError if a table of layers is none, or names arrays that are not there."""
+    for entry in as_kind(table, list, where):
+        pair = as_kind(entry, list, where)
+        if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], list) or (
+                not all(isinstance(k, str) and k in arrays for k in pair[1])):
+            raise LoadError(f"{where}: {shown(pair)} names no weights of a layer.")
 
 
 def _stored_weights(filepath: Any) -> tuple[dict[str, Any], list[Any]]:
@@ -244,7 +253,12 @@ def _stored_weights(filepath: Any) -> tuple[dict[str, Any], list[Any]]:
         arrays, keras = _read_archive(filepath)
         return arrays, keras["layers"]
     arrays, metadata = read_tensors(filepath)
-    return arrays, json.loads(metadata.get("layers", "[]"))
+    try:
+        table = from_json(metadata.get("layers", "[]").encode(), "layers", LoadLimits())
+        _check_table(table, arrays, "layers")
+    except LoadError as error:
+        raise LoadError(f"{filepath}: {error}") from error
+    return arrays, table
 
 
 def load_into(model: Any, arrays: dict[str, Any], table: list[Any]) -> None:

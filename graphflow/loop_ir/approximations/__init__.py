@@ -16,8 +16,9 @@ from graphflow.loop_ir.approximations.expansion import (
     RealLeaf,
     expand,
     expand_all,
+    expander,
     is_basic,
     split_complex,
 )
 
-__all__ = ["RealLeaf", "expand", "expand_all", "is_basic", "split_complex"]
+__all__ = ["RealLeaf", "expand", "expand_all", "expander", "is_basic", "split_complex"]

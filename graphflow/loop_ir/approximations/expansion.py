@@ -38,8 +38,15 @@ _OTHER_NAMES = {"pow": powers.power}
 
 def is_basic(node: Expr) -> bool:
     """Is the op one that emitters translate themselves, for these dtypes?"""
-    basic = OPS[node.op].basic
-    return node.dtype in basic and all(arg.dtype in basic for arg in node.args)
+    key = (node.op, node.dtype.name, *[arg.dtype.name for arg in node.args])
+    found = _basic.get(key)
+    if found is None:
+        basic = OPS[node.op].basic
+        found = _basic[key] = node.dtype in basic and all(a.dtype in basic for a in node.args)
+    return found
+
+
+_basic: dict[tuple[str, ...], bool] = {}  # by the op and the names of its dtypes
 
 
 def expand(expr: Expr, real_leaf: RealLeaf | None = None) -> Expr:
@@ -56,6 +63,18 @@ def expand(expr: Expr, real_leaf: RealLeaf | None = None) -> Expr:
     there is no `real_leaf`.
     """
     return _expand_one(expr) if real_leaf is None else expand_all((expr,), real_leaf)[0]
+
+
+def expander() -> Callable[[Expr], Expr]:
+    """`expand` for expressions without complex leaves, which share the work of common parts."""
+    expansion = _Expansion(None)
+
+    def expanded(expr: Expr) -> Expr:
+        if expr.dtype.is_complex:
+            raise ProgramError(f"loop IR: expand: {expr!r} is complex. Use split_complex.")
+        return _stored(expansion.parts_of(expr)[0], expr.dtype)
+
+    return expanded
 
 
 def expand_all(exprs: Sequence[Expr], real_leaf: RealLeaf | None = None) -> list[Expr]:
@@ -81,6 +100,10 @@ def split_complex(expr: Expr, real_leaf: RealLeaf) -> tuple[Expr, Expr]:
 @lru_cache(maxsize=1024)  # schedules ask again and again for the bodies of the same few ops
 def _expand_one(expr: Expr) -> Expr:
     return expand_all((expr,))[0]
+
+
+_COMPLEX = frozenset({"complex64", "complex128"})
+_HALVES = frozenset(dtype.name for dtype in HALVES)
 
 
 class _Expansion:
@@ -116,10 +139,11 @@ class _Expansion:
         return [e for e in self._rewritten[node] if e not in self._parts]
 
     def _rewrite(self, node: Expr) -> tuple[Expr, ...]:
-        if node.dtype.is_complex or any(arg.dtype.is_complex for arg in node.args):
+        kinds = [node.dtype.name, *[arg.dtype.name for arg in node.args]]
+        if not _COMPLEX.isdisjoint(kinds):
             return self._rewrite_complex(node)
-        args = tuple(self._parts[arg][0] for arg in node.args)
-        if node.dtype in HALVES or any(arg.dtype in HALVES for arg in node.args):
+        args = tuple([self._parts[arg][0] for arg in node.args])
+        if not _HALVES.isdisjoint(kinds):
             node = _in_single(node, args)
         elif args != node.args:
             node = Expr(node.op, args, node.dtype, node.attr)

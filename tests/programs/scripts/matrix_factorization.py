@@ -52,7 +52,7 @@ def rmse(sess, rows):
     return float(np.sqrt(np.mean(np.square(predicted - ratings[rows[:, 0], rows[:, 1]]))))
 
 
-with tf.Session() as sess:
+with tf.Session(config=tf.ConfigProto(allow_soft_placement=True)) as sess:
     sess.run(tf.global_variables_initializer())
     first_error = rmse(sess, test)
     for _ in range(25):

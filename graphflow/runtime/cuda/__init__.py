@@ -1,0 +1,1 @@
+"""Runs compiled Programs on an NVIDIA GPU: memory, streams, graphs of launches, arrays there."""
