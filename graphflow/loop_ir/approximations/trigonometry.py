@@ -142,7 +142,8 @@ def _reduced_in_two(x: Expr) -> tuple[Expr, Expr, Expr]:
     product, product_low = two_product(n, b.const(second, x))
     r, low = two_sum(b.fma(n, -first, x), -product)  # the difference is exact
     r, last = two_sum(r, n * -third)
-    (r, low), quadrant = _unless_large(x, (r, low - product_low + last), quadrant)
+    near = fast_two_sum(r, low - product_low + last)  # near a pole much of r cancels
+    (r, low), quadrant = _unless_large(x, near, quadrant)
     return r, low, quadrant
 
 
