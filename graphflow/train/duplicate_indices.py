@@ -8,13 +8,13 @@ from graphflow.builder import F, convert
 from graphflow.indexed_slices import IndexedSlices
 
 
-def deduplicate_indexed_slices(values: Any, indices: Any, rows: Any = None) -> tuple[Any, Any]:
+def deduplicate_indexed_slices(values: Any, indices: Any) -> tuple[Any, Any]:
     """(summed values, indices without repeats), in order of first occurrence.
 
-    values: [n, …], indices: [n] → [m, …], [m] with m ≤ n. Linear in n and in `rows`, a number
-    above all indices; by default it is found from them.
+    values: [n, …], indices: [n] → [m, …], [m] with m ≤ n. Linear in n and in the largest index.
     """
     values, indices = convert(values), convert(indices)
+    rows = F.maximum(F.reduce_max(indices), -1) + 1  # the maximum of no indices is the lowest int
     summed, first, positions = _summed(values, indices, rows)
     is_first = F.equal(first, positions)
     return F.boolean_mask(summed, is_first), F.boolean_mask(indices, is_first)
@@ -42,11 +42,12 @@ def summed_everywhere(grad: IndexedSlices, var: Any) -> IndexedSlices:
 
 
 def _summed(values: Any, indices: Any, rows: Any) -> tuple[Any, Any, Any]:
-    """The sums of slices of one index, each where it comes first; where that is; all places."""
+    """The sums of slices of one index, each where it comes first; where that is; all places.
+
+    rows: a number above all indices.
+    """
     count = F.size(indices, out_type=indices.dtype)
     positions = F.range(count, dtype=indices.dtype)
-    if rows is None:  # the maximum of no indices is the lowest int
-        rows = F.maximum(F.reduce_max(indices), -1) + 1
     first = F.gather(F.unsorted_segment_min(positions, indices, rows), indices)
     return F.unsorted_segment_sum(values, first, count), first, positions
 
