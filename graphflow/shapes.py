@@ -15,6 +15,7 @@ from graphflow.dims import (
     fresh,
     is_anonymous,
     is_size,
+    same,
     simplify,
     wrap,
 )
@@ -95,12 +96,16 @@ class TensorShape:
         return count
 
     def is_compatible_with(self, other: Any) -> bool:
-        """True unless ranks or sizes are known to differ."""
+        """True unless ranks or sizes are known to differ.
+
+        While a program is made for given feeds, their sizes are known: what is found is then
+        part of what the program is valid for.
+        """
         other = as_shape(other)
         if self._dims is None or other._dims is None:
             return True
         return len(self._dims) == len(other._dims) and all(
-            equal(a, b) is not False for a, b in zip(self._dims, other._dims)
+            same(a, b) is not False for a, b in zip(self._dims, other._dims)
         )
 
     def assert_is_compatible_with(self, other: Any) -> None:

@@ -108,6 +108,21 @@ def test_sizes_that_do_not_fit_are_an_error_with_both_and_the_line(session):
     assert caught.value.op is both.op
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+def test_labels_of_another_length_are_an_error_even_if_they_could_be_broadcast(session, rows):
+    logits = gf.placeholder(gf.float32, [None, 5])
+    labels = gf.placeholder(gf.int32, [None])
+    loss = gf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+    right = session.run(loss, {logits: np.zeros((7, 5)), labels: [0] * 7})
+    np.testing.assert_allclose(right, np.full(7, np.log(5.0)), rtol=1e-6)
+    with pytest.raises(gf.errors.ShapeError, match=r"labels must have the shape \[7\]"):
+        session.run(loss, {logits: np.zeros((7, 5)), labels: [0] * rows})
+    probabilities = gf.placeholder(gf.float32, [None, 5])
+    loss = gf.nn.softmax_cross_entropy_with_logits(labels=probabilities, logits=logits)
+    with pytest.raises(gf.errors.ShapeError, match=r"the same shape: logits \[7, 5\]"):
+        session.run(loss, {logits: np.zeros((7, 5)), probabilities: np.ones((rows, 5))})
+
+
 def test_gradients_of_broadcasts_follow_the_variant(session):
     x = gf.placeholder(gf.float32, [None, 3])
     z = gf.placeholder(gf.float32, [None, 3])
