@@ -17,12 +17,12 @@ _THREAD_COUNTS = (
 )
 
 
-def worker_environment(threads: int, home: Path) -> dict[str, str]:
+def worker_environment(threads: int, home: Path, gpu: bool = False) -> dict[str, str]:
     """Environment variables for a worker of `threads` threads whose caches live in `home`.
 
     `home` becomes the home directory, so that a compile cache from an earlier run is not found;
     packages installed for the user stay visible. Byte code, which decides how long imports take,
-    is kept beside `home` for all workers of a run alike.
+    is kept beside `home` for all workers of a run alike. gpu: whether it may see the GPU.
     """
     environment = {name: value for name, value in os.environ.items()
                    if name not in ("GRAPHFLOW_CACHE", "GRAPHFLOW_CACHE_DIR",
@@ -37,8 +37,10 @@ def worker_environment(threads: int, home: Path) -> dict[str, str]:
         JAX_COMPILATION_CACHE_DIR=str(home / "jax"),
         JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
         XLA_FLAGS=f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}",
-        JAX_PLATFORMS="cpu", CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3",
+        TF_CPP_MIN_LOG_LEVEL="3",
     )
+    if not gpu:
+        environment.update(JAX_PLATFORMS="cpu", CUDA_VISIBLE_DEVICES="")
     return environment
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmarks.workloads import WORKLOADS
 
 KERNELS = frozenset(w.name for w in WORKLOADS.values() if w.kernel is not None)
+HALVES = frozenset(n for n in KERNELS if n.endswith(".bf16"))
 PRODUCTS = frozenset(n for n in KERNELS if n.startswith("product."))
 ALL = frozenset(WORKLOADS) - KERNELS
 TRAINING = frozenset({"linear_regression", "mlp", "cnn"})
@@ -44,6 +45,11 @@ class Framework:
         """What follows the colon of the name, or ""."""
         return self.name.partition(":")[2]
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it runs on a GPU."""
+        return "cuda" in self.name
+
 
 PEAK = "fma_peak"
 FRAMEWORKS = (
@@ -51,14 +57,15 @@ FRAMEWORKS = (
     Framework("graphflow_cpu:run", "graphflow", SMALL | INFERENCE, peer=False),
     Framework("graphflow_cpu:run_many", "graphflow", frozenset({"linear_regression"}),
               peer=False),
+    Framework("graphflow_cpu:native", "graphflow", HALVES, peer=False),
     Framework("graphflow_reference", "graphflow", SMALL, peer=False),
     Framework("graphflow_reference:run", "graphflow", SMALL, peer=False),
     Framework("torch_eager", "torch", ALL | KERNELS),
     Framework("torch_eager:nchw", "torch", KERNELS - PRODUCTS),
     Framework("torch_compile", "torch", ALL - {"lstm"}),  # it fails on oneDNN's fused LSTM
     Framework("torch_compile:functional", "torch", TRAINING | {"mlp_wide"}),
-    Framework("jax_jit", "jax", ALL | KERNELS),
-    Framework("numpy_blas", "numpy", PRODUCTS),
+    Framework("jax_jit", "jax", ALL | KERNELS - HALVES),
+    Framework("numpy_blas", "numpy", PRODUCTS - HALVES),
     Framework("tensorflow_v1", "tensorflow"),
     Framework("tensorflow_v1:run", "tensorflow", SMALL),
     Framework("pytensor_fn", "pytensor", PYTENSOR),

@@ -14,18 +14,22 @@ FORWARD, BY_DATA, BY_FILTER = "forward", "by_data", "by_filter"
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """[m, k] · [k, n]; transposed operands lie in memory as [k, m] or [n, k]."""
+    """[m, k] · [k, n]; transposed operands lie in memory as [k, m] or [n, k].
+
+    half: operands and result are bfloat16. The arrays are float32 ones that hold such numbers.
+    """
 
     m: int
     k: int
     n: int
     transpose_a: bool = False
     transpose_b: bool = False
+    half: bool = False
 
     @property
     def name(self) -> str:
-        """Such as 64x784x128, and what is transposed."""
-        marks = ".aT" * self.transpose_a + ".bT" * self.transpose_b
+        """Such as 64x784x128, what is transposed, and whether in bfloat16."""
+        marks = ".aT" * self.transpose_a + ".bT" * self.transpose_b + ".bf16" * self.half
         return f"product.{self.m}x{self.k}x{self.n}{marks}"
 
     @property

@@ -19,6 +19,10 @@ PRODUCTS = (
     Product(784, 64, 128, transpose_a=True), Product(64, 128, 784, transpose_b=True),
     Product(128, 64, 10, transpose_a=True), Product(64, 10, 128, transpose_b=True),
 )
+HALF_PRODUCTS = tuple(replace(p, half=True) for p in (
+    Product(1024, 1024, 1024), Product(256, 1024, 1024), Product(64, 784, 128),
+    Product(1, 784, 128), Product(784, 64, 128, transpose_a=True),
+    Product(64, 128, 784, transpose_b=True)))
 _SMALL = (Convolution(64, 28, 1, 32), Convolution(64, 13, 32, 64), Convolution(32, 32, 16, 16),
           Convolution(32, 8, 64, 64), Convolution(8, 56, 64, 64))
 CONVOLUTIONS = tuple(
@@ -57,6 +61,7 @@ MOBILENET = (
 )
 KERNEL_TABLES: dict[str, tuple[str, tuple[Kernel, ...]]] = {
     "products": ("products of matrices", PRODUCTS),
+    "half_products": ("products of matrices of bfloat16", HALF_PRODUCTS),
     "convolutions": ("3×3 convolutions; forward with bias and ReLU", CONVOLUTIONS),
     "resnet50_layers": ("the distinct layers of ResNet-50 with bias and ReLU", RESNET50),
     "mobilenet_layers": ("the distinct layers of MobileNet-v2 with bias and ReLU6", MOBILENET),
@@ -73,4 +78,12 @@ def kernel_workloads() -> Iterator[Workload]:
 
 def _make(kernel: Kernel) -> Arrays:
     rng = np.random.default_rng(21)
-    return {name: rng.standard_normal(shape, np.float32) for name, shape in kernel.inputs.items()}
+    arrays = {n: rng.standard_normal(shape, np.float32) for n, shape in kernel.inputs.items()}
+    if isinstance(kernel, Product) and kernel.half:
+        return {name: in_bfloat16(a) for name, a in arrays.items()}
+    return arrays
+
+
+def in_bfloat16(a: np.ndarray) -> np.ndarray:
+    """float32 numbers cut to the 16 upper bits, which are a bfloat16; as float32."""
+    return (a.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)

@@ -48,7 +48,8 @@ class WorkerProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", framework.module, framework.variant],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-                cwd=folder, env=worker_environment(threads, folder), process_group=0)
+                cwd=folder, env=worker_environment(threads, folder, framework.on_gpu),
+                process_group=0)
         try:
             hello = self._receive()
         except WorkerError:

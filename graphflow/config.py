@@ -6,6 +6,10 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from graphflow.runtime.placement import gpu_capability
+from graphflow.runtime.precision import (
+    enable_tensor_float_32_execution,
+    tensor_float_32_execution_enabled,
+)
 
 
 class PhysicalDevice(NamedTuple):
@@ -39,7 +43,9 @@ def set_soft_device_placement(enabled: bool) -> None:
 
 experimental = SimpleNamespace(
     list_physical_devices=list_physical_devices, set_memory_growth=set_memory_growth,
-    set_visible_devices=set_visible_devices)
+    set_visible_devices=set_visible_devices,
+    enable_tensor_float_32_execution=enable_tensor_float_32_execution,
+    tensor_float_32_execution_enabled=tensor_float_32_execution_enabled)
 
 __all__ = [
     "PhysicalDevice", "experimental", "list_physical_devices", "set_memory_growth",

@@ -6,7 +6,6 @@ the tensor beside them; feeds are cast only where no information of kind is lost
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -200,6 +199,8 @@ def as_dtype(type_value: Any) -> DType:
         if native in _BY_NUMPY:
             return _BY_NUMPY[native]
     known = sorted(d.name for d in ALL)
+    import difflib
+
     near = difflib.get_close_matches(type_value, known, 1) if isinstance(type_value, str) else []
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise DTypeError(

@@ -8,7 +8,6 @@ gradients over broadcast axes once per edge, and keeps sparse gradients sparse.
 from __future__ import annotations
 
 import enum
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -110,6 +109,8 @@ def _differentiable(
     """The floating and complex ys with their grad_ys; the others are warned of."""
     for y in ys:
         if not y.dtype.is_differentiable:
+            import logging  # takes 2 ms, and few programs need it
+
             logging.getLogger("graphflow").warning(
                 "gradients: %r of ys is %s, so nothing flows from it; only floating and complex "
                 "tensors have gradients. Use gf.cast first.", y, y.dtype.name)

@@ -77,6 +77,8 @@ class Reduce:
         input's repeats, so that they depend on which sizes are one.
       any_order: True if `combine` may be given its operands in any order, so that several
         accumulators can be kept side by side in lanes. It goes without saying for a single one.
+      moments: True if the accumulators are the number of elements, their sum, and the squared
+        deviations from their mean: a part of the elements may be gone through twice for them.
     """
 
     axes: Callable[[LoweringContext], tuple[int, ...]]
@@ -86,6 +88,7 @@ class Reduce:
     finish: Callable[..., tuple]
     undoes_broadcast: bool = False
     any_order: bool = False
+    moments: bool = False
 
 
 @dataclass(frozen=True, slots=True)

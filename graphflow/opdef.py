@@ -6,7 +6,6 @@ NumPy reference, gradient rule, lowering, samples and error inputs for the contr
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -194,6 +193,8 @@ class ConstValue:
     def digest(self) -> bytes:
         """SHA-256 of type, shape and content."""
         if self._digest is None:
+            import hashlib  # not part of `import graphflow`, as it takes 2 ms
+
             head = f"{self.array.dtype.name}{self.array.shape}".encode()
             if self.array.dtype == object:
                 items = [bytes(v) for v in self.array.ravel()]
@@ -334,7 +335,8 @@ def symbolic_outputs(c: Infer, out_types: Sequence[TensorType]) -> list[np.ndarr
     unknown: list[np.ndarray | None] = [None] * len(out_types)
     if opdef.symbolic is False or not any(t.dtype.is_integer for t in out_types):
         return unknown
-    if any((t.shape.num_elements() or 0) > MAX_SYMBOLIC_ELEMENTS for t in out_types):
+    if not callable(opdef.symbolic) and any(
+            (t.shape.num_elements() or 0) > MAX_SYMBOLIC_ELEMENTS for t in out_types):
         return unknown
     try:
         if callable(opdef.symbolic):

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from graphflow.errors import AttributeValueError
 from graphflow.hardware import available_cores
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 DEVICES = ("auto", "cpu", "cuda", "reference")
 FETCHES = ("host", "device")
+HALF_PRODUCTS = ("float32", "native")
+FLUSHING_MACHINES = ("x86_64", "AMD64", "aarch64", "arm64")
 MOST_THREADS = 64
 
 
@@ -33,6 +39,19 @@ class Options:
         `GRAPHFLOW_THREADS` says, else the physical cores that the process may use.
       fetches: where values that `run` gives are: `"host"` as NumPy arrays; `"device"` leaves them
         on the GPU, as `gf.DeviceArray`s, without waiting for them. On the CPU both are the same.
+      autotune: True measures, when a program is compiled for the CPU, the few best ways to build
+        each product and convolution of known sizes, and keeps what is fastest on disk. Which way
+        is taken may change the last bits of results, also from one number of threads to another.
+      half_products: how the CPU multiplies matrices of bfloat16. `"float32"` converts the factors
+        and adds in float32 as everywhere else; `"native"` takes the processor's instructions for
+        products of bfloat16 (AMX or AVX512-BF16) where it has them: sums are float32 too, but
+        numbers below the smallest normal one count as zero, and the order of additions differs.
+      flush_denormals: True makes compiled CPU code take subnormal numbers, those below the
+        smallest normal one, for zero, as operands and as results. Many processors are slow with
+        them. Steps in Python, the reference and GPUs do not change.
+      tensor_float_32: whether a GPU may round the factors of float32 products to TF32, with 10
+        bits behind the point, and so use its tensor cores. None is what
+        `tf.config.experimental.enable_tensor_float_32_execution` has said, by default no.
     """
 
     device: str = "auto"
@@ -41,6 +60,10 @@ class Options:
     dump_passes: bool | frozenset[str] = False
     threads: int | None = None
     fetches: str = "host"
+    autotune: bool = False
+    half_products: str = "float32"
+    flush_denormals: bool = False
+    tensor_float_32: bool | None = None
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -51,6 +74,17 @@ class Options:
         if self.fetches not in FETCHES:
             raise AttributeValueError(
                 f"Options: fetches must be 'host' or 'device', got {self.fetches!r}.")
+        if self.tensor_float_32 not in (None, False, True):
+            raise AttributeValueError(
+                f"Options: tensor_float_32 must be a bool, got {self.tensor_float_32!r}.")
+        if self.half_products not in HALF_PRODUCTS:
+            raise AttributeValueError(
+                f"Options: half_products must be 'float32' or 'native', got "
+                f"{self.half_products!r}.")
+        if not isinstance(self.autotune, bool):
+            raise AttributeValueError(
+                f"Options: autotune must be True or False, got {self.autotune!r}.")
+        _check_flushing(self.flush_denormals)
         object.__setattr__(self, "silence", frozenset(self.silence))
         object.__setattr__(self, "disable_passes", _names("disable_passes", self.disable_passes))
         if not isinstance(self.dump_passes, bool):
@@ -74,15 +108,19 @@ class Options:
         """Defaults, with what the environment says.
 
         `GRAPHFLOW_DEVICE`; `GRAPHFLOW_SILENCE` and `GRAPHFLOW_DISABLE_PASSES`, names between
-        commas; `GRAPHFLOW_DUMP_PASSES`, 1 or names. (`GRAPHFLOW_THREADS` is looked at by
-        `thread_count`.)
+        commas; `GRAPHFLOW_DUMP_PASSES`, 1 or names; `GRAPHFLOW_AUTOTUNE` and
+        `GRAPHFLOW_FLUSH_DENORMALS`, 1. (`GRAPHFLOW_THREADS` is looked at by `thread_count`.)
         """
         dump = os.environ.get("GRAPHFLOW_DUMP_PASSES", "").strip()
         return cls(
             device=os.environ.get("GRAPHFLOW_DEVICE", "auto"),
             silence=_listed("GRAPHFLOW_SILENCE"),
             disable_passes=_listed("GRAPHFLOW_DISABLE_PASSES"),
-            dump_passes=dump == "1" if dump in ("", "0", "1") else _listed("GRAPHFLOW_DUMP_PASSES")
+            dump_passes=(dump == "1" if dump in ("", "0", "1")
+                         else _listed("GRAPHFLOW_DUMP_PASSES")),
+            autotune=os.environ.get("GRAPHFLOW_AUTOTUNE", "").strip() == "1",
+            flush_denormals=os.environ.get("GRAPHFLOW_FLUSH_DENORMALS", "").strip() == "1",
+            half_products=os.environ.get("GRAPHFLOW_HALF_PRODUCTS", "").strip() or "float32",
         )
 
 
@@ -93,6 +131,8 @@ def cache_folder() -> Path | None:
     `graphflow` in the user's folder for caches: `XDG_CACHE_HOME`, or what the system has; nowhere
     if there is no home directory.
     """
+    from pathlib import Path
+
     if os.environ.get("GRAPHFLOW_CACHE", "").strip() == "0":
         return None
     chosen = os.environ.get("GRAPHFLOW_CACHE_DIR", "").strip()
@@ -125,6 +165,16 @@ def _system_caches() -> str:
 def _listed(variable: str) -> frozenset[str]:
     """The names, between commas, that an environment variable holds."""
     return frozenset(filter(None, (s.strip() for s in os.environ.get(variable, "").split(","))))
+
+
+def _check_flushing(value: object) -> None:
+    if not isinstance(value, bool):
+        raise AttributeValueError(
+            f"Options: flush_denormals must be True or False, got {value!r}.")
+    if value and platform.machine() not in FLUSHING_MACHINES:
+        raise AttributeValueError(
+            f"Options: flush_denormals needs an x86-64 or ARM64 processor, this one is "
+            f"{platform.machine()!r}. Leave it False.")
 
 
 def _check_threads(setting: str, value: object) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphflow import errors
+from graphflow.collector import collected_later
 from graphflow.defaults import default_graphs, default_sessions
 from graphflow.dims import Assumptions, Dim, assuming
 from graphflow.errors import ClosedSessionError, FeedError, OpError
@@ -38,7 +39,6 @@ from graphflow.runtime.config import ConfigProto
 from graphflow.runtime.executables import Executable, make_executable
 from graphflow.runtime.fetch import FetchPlan
 from graphflow.runtime.placement import (
-    can_trace,
     check_devices,
     device_names,
     device_store,
@@ -46,7 +46,6 @@ from graphflow.runtime.placement import (
     fed_values,
     log_placement,
     place_session,
-    refuse_profile,
 )
 from graphflow.runtime.store import VariableStore
 from graphflow.tensor import Operation, Tensor
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from graphflow.profiling.record import Profile
     from graphflow.runtime.entries import Entry
     from graphflow.runtime.explain import Explanation
+    from graphflow.runtime.placement import Placement
 
 GROWING_RUNS = 10
 
@@ -124,6 +124,11 @@ class BaseSession:
         return ""
 
     @property
+    def placement(self) -> Placement | None:
+        """The GPU that this session runs on; None for the CPU."""
+        return self._placement
+
+    @property
     def store(self) -> VariableStore:
         """The values of the session's variables, by state key."""
         return self._store
@@ -148,8 +153,7 @@ class BaseSession:
           `run_metadata.step_stats` with times; all else is without effect.
         Raises FetchError, FeedError, ClosedSessionError; `errors.OpError`s of operations.
         """
-        if run_metadata is not None and getattr(options, "trace_level", None) and can_trace(
-                self._placement, self.options):
+        if run_metadata is not None and getattr(options, "trace_level", None):
             from graphflow.profiling.sessions import traced_run
 
             self._check_open()
@@ -287,11 +291,12 @@ class BaseSession:
         types: dict[Tensor, TensorType],
         sizes: dict[str, int],
     ) -> _Variant:
-        assumptions, program = self._freeze(tensors, operations, types, sizes)
-        check_devices(self._graph, program, self._placement, self.options, self._config)
-        with assuming(assumptions):
-            return _Variant(
-                assumptions, make_executable(program, self.options, self._placement))
+        with collected_later():
+            assumptions, program = self._freeze(tensors, operations, types, sizes)
+            check_devices(self._graph, program, self._placement, self.options, self._config)
+            with assuming(assumptions):
+                return _Variant(
+                    assumptions, make_executable(program, self.options, self._placement))
 
     def _freeze(
         self,
@@ -323,20 +328,22 @@ class BaseSession:
     ) -> Explanation:
         """What the compiler makes of `run(fetches, feed_dict)`, to be printed. Nothing is run.
 
-        The program, what each pass changes, the kernels with the bytes and operations of these
-        feeds' sizes, host steps and why they are, the memory plan. The attributes of the result
-        hold the same as data.
+        (With `Options(autotune=True)`, what was not measured yet is.) The program, what each pass
+        changes, the kernels with the bytes and operations of these feeds' sizes, host steps and
+        why they are, the memory plan. The attributes of the result hold the same as data.
         ir, llvm, assembly: adds the loop IR, LLVM IR and assembly of each kernel.
         passes: names of the passes whose changes are printed; all of them if None.
         Raises what `run` raises for wrong fetches and feeds; AttributeValueError for a name that
         is no pass.
         """
+        from graphflow.runtime.executables import settings_of
         from graphflow.runtime.explain import explain
 
         assumptions, program, numbers = self._frozen(fetches, feed_dict)
         with assuming(assumptions):
             return explain(program, numbers, disabled=self.options.disable_passes, ir=ir,
-                           llvm=llvm, assembly=assembly, passes=passes)
+                           llvm=llvm, assembly=assembly, passes=passes,
+                           settings=settings_of(self.options))
 
     def profile(self, fetches: Any, feed_dict: Any = None, *, runs: int = 20) -> Profile:
         """Where the time of `run(fetches, feed_dict)` goes, to be printed or taken as data.
@@ -351,7 +358,6 @@ class BaseSession:
         from graphflow.profiling.sessions import profile_session
 
         self._check_open()
-        refuse_profile(self._placement)
         return profile_session(self, fetches, feed_dict, runs)
 
     def memory_report(self, fetches: Any, feed_dict: Any = None) -> MemoryReport:

@@ -111,3 +111,14 @@ def test_import_loads_nothing_heavy():
             "'rich', 'click', 'sklearn', 'onnx') if m in sys.modules])")
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_import_leaves_modules_of_few_programs_to_these():
+    import subprocess
+    import sys
+
+    code = ("import sys, numpy; before = set(sys.modules); import graphflow; "
+            "print([m for m in ('csv', 'difflib', 'fractions', 'gzip', 'hashlib', 'pathlib', "
+            "'pprint', 'secrets', 'urllib') if m in sys.modules and m not in before])")
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -21,8 +21,9 @@ def build(graphflow: Any, job: Job) -> Steps:
     """graphflow: the package, whose loop of multiply-adds this is."""
     from llvmlite import ir
 
-    from graphflow.codegen.compile import CACHE, vector_bytes
+    from graphflow.codegen.compile import CACHE
     from graphflow.codegen.peak import CHAINS, emit_multiply_adds
+    from graphflow.codegen.processor import vector_bytes
 
     emit = partial(emit_multiply_adds, kind=ir.FloatType())
     loop = ctypes.CFUNCTYPE(ctypes.c_float, ctypes.c_int64)(

@@ -18,6 +18,8 @@ from benchmarks.workers.serve import Job, Steps, serve
 
 def build(jax: Any, job: Job) -> Steps:
     """jax: the package."""
+    if job.variant == "cuda" and jax.default_backend() != "gpu":
+        raise RuntimeError(f"JAX sees no GPU, only {jax.default_backend()!r}")
     if job.workload.kernel is not None:
         return jax_kernels.build(jax, job)
     batch = [a.astype(np.int32) if a.dtype.kind == "i" else a for a in job.batch]

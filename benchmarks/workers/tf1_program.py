@@ -24,13 +24,18 @@ def build(tf: Any, session: Any, job: Job) -> Steps:
     The variant "run" calls `session.run` in each step, otherwise a callable made once; "run_many"
     hands many steps over at a time.
     """
-    kinds = {"f": tf.float32, "i": tf.int32}
+    half = getattr(job.workload.kernel, "half", False)
+    kinds = {"f": tf.bfloat16 if half else tf.float32, "i": tf.int32}
     feeds = [tf.placeholder(kinds[a.dtype.kind], a.shape) for a in job.batch]
     weights = {name: tf.Variable(a, name=name) for name, a in job.parameters.items()}
     weights |= {name: tf.Variable(a, name=name, trainable=False) for name, a in job.state.items()}
     weights |= {name: tf.constant(a, name=name) for name, a in job.fixed.items()}
     output = output_of(tf, job.workload, weights, feeds)
     values = [a.astype("int32") if a.dtype.kind == "i" else a for a in job.batch]
+    if half:
+        values = [a.astype(tf.bfloat16.as_numpy_dtype) for a in values]
+        return Steps(_runner(session, output, feeds, values, job.variant), lambda: None,
+                     result=lambda y: y.astype("float32"))
     if not job.workload.trains:
         return Steps(_runner(session, output, feeds, values, job.variant), lambda: None)
     with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):

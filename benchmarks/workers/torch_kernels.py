@@ -20,9 +20,10 @@ def build(torch: Any, job: Job) -> Steps:
     if isinstance(kernel, Product):
         a, b = (t.t() if turned else t for t, turned in zip(
             tensors, (kernel.transpose_a, kernel.transpose_b)))
-        out = torch.empty(kernel.m, kernel.n)
+        kind = torch.bfloat16 if kernel.half else torch.float32
+        a, b, out = a.to(kind), b.to(kind), torch.empty(kernel.m, kernel.n, dtype=kind)
         run = torch.inference_mode()(lambda: torch.mm(a, b, out=out))
-        return Steps(run, lambda: None, result=lambda y: y.numpy())
+        return Steps(run, lambda: None, result=lambda y: y.float().numpy())
     channels_last = job.variant != "nchw"
     layout = torch.channels_last if channels_last else torch.contiguous_format
     named = {n: _arranged(t, n, layout) for n, t in zip(job.workload.batch, tensors)}

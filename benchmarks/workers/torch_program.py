@@ -26,19 +26,29 @@ def start(torch: Any, job: Job) -> tuple[Parameters, Callable[[], list[Any]]]:
     """
     torch.set_num_threads(job.threads)
     torch.set_num_interop_threads(job.threads)
+    device = device_of(torch, job)
     parameters = {}
     for name, array in _stored(job.parameters | job.state | job.fixed).items():
         tensor = torch.from_numpy(array)
         if array.ndim == 4:
             tensor = tensor.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
-        parameters[name] = tensor.clone()
+        parameters[name] = tensor.to(device, copy=True)
     arrays, images = job.batch, job.batch[0].ndim == 4
 
     def batch() -> list[Any]:
-        tensors = [torch.from_numpy(a) for a in arrays]
+        tensors = [torch.from_numpy(a).to(device) for a in arrays]
         return [tensors[0].permute(0, 3, 1, 2), *tensors[1:]] if images else tensors
 
     return parameters, batch
+
+
+def device_of(torch: Any, job: Job) -> Any:
+    """Where the variant "cuda" computes: on the GPU. Raises RuntimeError if PyTorch sees none."""
+    if job.variant != "cuda":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise RuntimeError("PyTorch sees no GPU")
+    return torch.device("cuda")
 
 
 def _stored(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -107,10 +117,10 @@ def _math(torch: Any, name: str) -> Callable[..., Any]:
 
 
 def to_numpy(output: Any) -> Any:
-    """A tensor as an array, or a tuple of such, without copies."""
+    """A tensor as an array, or a tuple of such; without copies of what is on the host."""
     if isinstance(output, tuple):
-        return tuple(o.numpy() for o in output)
-    return output.numpy()
+        return tuple(o.cpu().numpy() for o in output)
+    return output.cpu().numpy()
 
 
 def trained(job: Job, initial: Parameters) -> Parameters:

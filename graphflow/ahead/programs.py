@@ -119,7 +119,7 @@ def _check(program: Program, schedule: Schedule, where: str) -> None:
         if isinstance(step, Launch):
             continue
         if isinstance(step, RegionStep):
-            if step.histories():
+            if step.kept():
                 raise ExportError(f"{where}: {_named(program, step.node)} is a loop that keeps "
                                   "values of each turn, which takes memory without a bound.")
             for body in step.bodies.values():

@@ -7,7 +7,7 @@ from typing import Any
 
 from llvmlite import binding
 
-from graphflow.codegen.compile import missing_features, vector_bytes
+from graphflow.codegen.processor import missing_features, vector_bytes
 from graphflow.errors import ExportError
 
 

@@ -97,7 +97,7 @@ _FEATURES = ("avx512f", "avx512bf16", "avx512_fp16", "avx2", "fma", "f16c", "neo
 def _machine() -> Iterator[Finding]:
     from llvmlite import binding
 
-    from graphflow.codegen.compile import missing_features, vector_bytes
+    from graphflow.codegen.processor import missing_features, vector_bytes
     from graphflow.hardware import available_cores, available_processors, cache_levels
     from graphflow.options import Options
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from graphflow.codegen.compile import vector_bytes
 from graphflow.codegen.elements import Elements, int64
 from graphflow.codegen.library import memory
+from graphflow.codegen.processor import vector_bytes
 from graphflow.codegen.tiles import cuts, registers
 from graphflow.dims import Dim, product
 from graphflow.loop_ir import b

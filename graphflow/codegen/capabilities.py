@@ -122,6 +122,16 @@ class Capabilities:
             self._cheap[node] = self._cheap_of[form]
         return self._cheap[node]
 
+    def single(self, node: Node) -> bool:
+        """True for one addition, subtraction or multiplication of elements."""
+        lowering = node.opdef.lowering
+        if not isinstance(lowering, Pointwise):
+            return False
+        made = lowering.body(b, *(b.arg(i, v.dtype) for i, v in enumerate(node.inputs)),
+                             **node.attrs)
+        return isinstance(made, Expr) and made.op in ("add", "sub", "mul") and all(
+            x.op == "arg" for x in made.args)
+
     def expanded(self, body: tuple[Statement, ...]) -> tuple[Statement, ...]:
         """Statements whose expressions hold basic ops only."""
         expand = expander()
@@ -168,7 +178,7 @@ def _expanded(statement: Statement, expand: Callable[[Expr], Expr]) -> Statement
     if isinstance(statement, Begin):
         return Begin(pairs(statement.accumulators))
     if isinstance(statement, Update):
-        return Update(pairs(statement.accumulators))
+        return Update(pairs(statement.accumulators), pairs(statement.soon))
     return Fold(
         statement.number, statement.extent, statement.into, statement.right,
         tuple(map(expand, statement.lifted)), tuple(map(expand, statement.merged)),

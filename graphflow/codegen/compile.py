@@ -21,6 +21,7 @@ from graphflow.codegen.cache import KernelStore, open_store
 from graphflow.codegen.kept.kernels import NamedKernel
 from graphflow.codegen.library import LibraryKernel, library_text
 from graphflow.codegen.link import link
+from graphflow.codegen.processor import vector_bytes
 from graphflow.errors import ProgramError
 from graphflow.kernels import outside_function
 from graphflow.loop_ir.external import PROCESS_ONLY
@@ -43,26 +44,6 @@ def kernel_name(kernel: Kernel | LibraryKernel) -> str:
 def is_own(name: str) -> bool:
     """True for the name of a kernel that other processes can make nothing of."""
     return name.startswith(_OWN)
-
-
-@cache
-def vector_bytes() -> int:
-    """The width of this machine's vector registers in bytes."""
-    features = binding.get_host_cpu_features()
-    if features.get("avx512f"):
-        return 64
-    return 32 if features.get("avx2") else 16
-
-
-def missing_features() -> list[str]:
-    """What this processor lacks of what kernels need: without it, code would call a library.
-
-    x86-64 processors have had all of it since 2013; ARM64 has it by definition.
-    """
-    features = binding.get_host_cpu_features()
-    if not any(name.startswith("sse") for name in features):
-        return []
-    return [name for name in ("avx2", "fma", "f16c") if not features.get(name)]
 
 
 class KernelCache:
@@ -296,8 +277,7 @@ def _finish(codegen: Any, module: Any, name: str, *, thoroughly: bool) -> None:
 
 
 def _tidying() -> Any:
+    """Blocks that only go on to another one are gone; combining instructions changed no speed."""
     passes = binding.create_new_function_pass_manager()
-    passes.add_sroa_pass()
     passes.add_simplify_cfg_pass()
-    passes.add_instruction_combine_pass()
     return passes

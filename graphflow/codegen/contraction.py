@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
-from graphflow.codegen.compile import vector_bytes
 from graphflow.codegen.elements import Elements, int64
 from graphflow.codegen.matrices import product_of
-from graphflow.codegen.products import build_product_of
+from graphflow.codegen.pair_products import build_pair_product, fits_pairs, many_rows
+from graphflow.codegen.processor import vector_bytes
+from graphflow.codegen.products import build_few_rows, build_product_of
 from graphflow.codegen.sliding import build_sliding
 from graphflow.codegen.summed_loops import Finish, Sums, is_one
 from graphflow.dims import Dim
@@ -46,6 +47,10 @@ def build_contraction(
     finish: gives what is stored for a sum at a place; None: the sum.
     """
     matrices = product_of(node)
+    if matrices is not None and fits_pairs(matrices):
+        few = () if isinstance(matrices.rows, int) else build_few_rows(
+            e, matrices, finish, 1 - many_rows(e, matrices))
+        return (*few, *build_pair_product(e, matrices, finish))
     if matrices is not None:
         return build_product_of(e, matrices, finish)
     sliding = build_sliding(e, node, finish)

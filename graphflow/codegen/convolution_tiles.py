@@ -12,16 +12,17 @@ of images.)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
 from graphflow.codegen.elements import Elements, int64
 from graphflow.codegen.library import memory
 from graphflow.codegen.phases import Phase
-from graphflow.codegen.tile_choice import Columns, Tiling, choose_tiling, even_cut
+from graphflow.codegen.tile_choice import REGISTERS, Columns, Tiling, choose_tiling, even_cut
 from graphflow.loop_ir import b
-from graphflow.loop_ir.expr import Expr
+from graphflow.loop_ir.affine import stride
+from graphflow.loop_ir.expr import Expr, walk
 from graphflow.loop_ir.nest import Begin, Loop, Statement, Store, Update, accumulator, load
 from graphflow.program import Value
 
@@ -31,7 +32,10 @@ Phases = tuple[Phase, ...]  # one for each axis
 
 PANEL_BYTES = 1 << 19  # of the filter, that are copied at a time: a part of the second cache
 MOST_TILES = 8         # of different code along the last axis
-UNROLLED = 4           # terms that need no loop
+FETCHED_TERMS = 32     # of a place of the image, that the next tile's are asked for beforehand
+LEAST_TERMS = 4        # channels, from which on rows share what they load
+MOST_TAPS = 7
+LINE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Plan:
       phases: those of each axis of the output.
       spatial: the sizes of the image's spatial axes, and window those of the filter's.
       terms, columns: the channels of the image, and of the output.
+      groups: of channels, each of which is convolved by itself. A filter is then
+        [*window, terms / groups, columns] or, if `turned`, [*window, columns / groups, terms].
       depthwise: True if each channel has a filter of its own: [*window, 1, columns].
     """
 
@@ -55,15 +61,22 @@ class Plan:
     window: tuple[int, ...]
     terms: int
     columns: int
+    groups: int = 1
     depthwise: bool = False
+
+    @property
+    def summed(self) -> int:
+        """How many channels of the image one output sees."""
+        return self.terms // self.groups
 
     def tiling(self, lanes: int) -> Tiling | None:
         """The tiles; None if the last axis needs too many different ones."""
         last = self.phases[-1]
         runs = [p.count for p in last for _ in range(max(1, p.taps))]
-        terms = prod(self.window) * self.terms // len(self.phases[-1])
+        terms = prod(self.window) * self.summed // len(self.phases[-1])
         row_bytes = last[0].step * self.terms * self.image.dtype.size
-        tiling = choose_tiling(runs, self.columns, max(terms, 1), lanes, row_bytes)
+        tiling = choose_tiling(
+            runs, self.columns, self.groups, max(terms, 1), lanes, row_bytes)
         tiles = sum(len(tiles_along(p, tiling.rows)) for p in last)
         return tiling if tiles <= MOST_TILES * len(last) else None
 
@@ -109,7 +122,7 @@ class ConvolutionTiles:
         total = 0
         for phases in self.combinations:
             self.rows_before.append(total)
-            total += prod(p.taps for p in phases) * plan.terms
+            total += prod(p.taps for p in phases) * plan.summed
         self.filter_rows = total
 
     def body(self) -> Body:
@@ -174,6 +187,15 @@ class _Panel:
             self.memory = memory(tiles.kind, size)
             tiles.e.private.add(self.memory)
 
+    def group_of(self, block: Expr) -> Expr:
+        """The number of the group of channels that a block belongs to."""
+        plan = self.tiles.plan
+        if plan.groups == 1:
+            return int64(0)
+        block = self.number * self.group + block
+        each = plan.columns // plan.groups // self.part.width  # blocks of a group
+        return block if each == 1 else b.floordiv(block, each)
+
     def column(self, block: Expr, vector: int, lane: Expr) -> Expr:
         """The column of the output that a lane stands for."""
         first = self.part.first + vector * self.part.lanes
@@ -205,17 +227,18 @@ class _Panel:
         for number, phase, size in zip(taps, phases, plan.window):
             row = row * phase.taps + b.index(number)
             window = window * size + (phase.position + b.index(number) * phase.by)
-        row = first + row * plan.terms + b.index(term)
+        row = first + row * plan.summed + b.index(term)
         column = self.column(b.index(block), 0, b.index(lane))
-        from_term, from_column = b.index(term), column
         if plan.turned:
-            at = (window * plan.columns + from_column) * plan.terms + from_term
+            which, each = self.group_of(b.index(block)), plan.columns // plan.groups
+            at = (window * each + (column - which * each)) * plan.terms + (
+                which * plan.summed + b.index(term))
         else:
-            at = (window * plan.terms + from_term) * plan.columns + from_column
+            at = (window * plan.summed + b.index(term)) * plan.columns + column
         to = (b.index(block) * tiles.filter_rows + row) * self.part.width + b.index(lane)
         body: Body = (Store(e.buffer(self.memory, written=True), to,
                             load(e.buffer(plan.filter), at, tiles.kind)),)
-        lanes, terms = (lane, self.part.width), (term, plan.terms)
+        lanes, terms = (lane, self.part.width), (term, plan.summed)
         # Each line that the lanes touch is read to its end.
         inner = (terms, lanes) if plan.turned else (lanes, terms)
         for number, extent in inner:
@@ -224,6 +247,19 @@ class _Panel:
                 [(t, p.taps) for t, p in zip(taps, phases)])):
             body = (Loop(number, int64(extent), body),)
         return body[0]
+
+
+def _asked_for(ends: Body, lane: Expr) -> Body:
+    """Asks for what the statements at the end of a tile read besides its sums.
+
+    Masks and residuals were made long ago: while a tile is summed, their lines come near.
+    """
+    stores = [s for s in ends if isinstance(s, Store)]
+    read = {(n.attr, n.args[0]): None for s in stores for n in walk(s.value)
+            if n.op == "load" and stride(n.args[0], lane.attr) == 1}
+    if len(read) < len(stores):
+        return ()  # a bias, if anything
+    return (Update((), tuple(read | {(s.buffer, s.offset): None for s in stores})),)
 
 
 @dataclass(slots=True)
@@ -249,16 +285,17 @@ class _Tile:
         vectors = self.panel.part.vectors
         zero = b.const(0.0, tiles.kind)
         sums = [(row, vector) for row in range(self.span.rows) for vector in range(vectors)]
-        made: Body = (Begin(tuple((n, zero) for n in range(len(sums)))),)
-        if all(p.taps for p in self.phases):
-            made += self._over_taps(block, lane)
+        begin = Begin(tuple((n, zero) for n in range(len(sums))))
         outer = [p.first + p.every * q for p, q in zip(self.phases, self.place[1:])]
         last = self.phases[-1]
+        ends: Body = ()
         for n, (row, vector) in enumerate(sums):
             x = last.first + last.every * (self.first + row)
             place = (self.place[0], *outer, x, self.panel.column(block, vector, lane))
-            made += self.tiles.finish(place, accumulator(n, tiles.kind))
-        return made
+            ends += self.tiles.finish(place, accumulator(n, tiles.kind))
+        if not all(p.taps for p in self.phases):
+            return (begin, *ends)
+        return (begin, *_asked_for(ends, lane), *self._over_taps(block, lane), *ends)
 
     def _over_taps(self, block: Expr, lane: Expr) -> Body:
         """The loops over window positions of all axes but the last, clipped."""
@@ -279,14 +316,50 @@ class _Tile:
 
     def _over_last(self, row: Expr, source: Expr, block: Expr, lane: Expr) -> Body:
         """The window positions of the last axis, and the channels."""
-        terms, last = self.tiles.plan.terms, self.phases[-1]
+        terms, last = self.tiles.plan.summed, self.phases[-1]
         row = self.tiles.rows_before[self.number] + row * last.taps * terms
         source = source * self.tiles.plan.spatial[-1]
+        if self._shares_places():
+            return self._over_places(row, source, block, lane)
         body: Body = ()
         for first, count, rows in self._runs():
             x = source + last.step * self.first + last.start + last.pitch * first
-            body += self._over_terms(row + first * terms, x, count * terms, rows, block, lane)
+            row_of_run = row + first * terms
+            if self.tiles.plan.groups == 1:
+                body += self._over_terms(row_of_run, x, count * terms, rows, block, lane)
+            else:  # what neighbours see of a group is not beside one another
+                tap = self.tiles.e.loop()
+                made = self._over_terms(row_of_run + b.index(tap) * terms, x + b.index(tap), terms,
+                                        rows, block, lane)
+                body += (Loop(tap, int64(count), made),)
         return body
+
+    def _shares_places(self) -> bool:
+        """Whether an element of the image is loaded once for all rows that see it.
+
+        Else a tile of one vector loads as often as it multiplies.
+        """
+        plan, last = self.tiles.plan, self.phases[-1]
+        return (plan.groups == 1 and self.panel.part.vectors == 1 and plan.terms >= LEAST_TERMS
+                and last.step == last.pitch == 1 and 1 < last.taps <= MOST_TAPS
+                and self.span.rows + last.taps + 3 <= REGISTERS)
+
+    def _over_places(self, row: Expr, source: Expr, block: Expr, lane: Expr) -> Body:
+        """Adds the terms of all window positions of the last axis, channel by channel."""
+        tiles, plan, last = self.tiles, self.tiles.plan, self.phases[-1]
+        image, number = tiles.e.buffer(plan.image), tiles.e.loop()
+        term, first = b.index(number), source + (self.first + last.start)
+        rights = [self.panel.load(row + tap * plan.terms + term, block, 0, lane)
+                  for tap in range(last.taps)]
+        added = []
+        for r in range(self.span.rows):
+            total = accumulator(r, tiles.kind)
+            for tap, right in enumerate(rights):
+                if self._sees(r, tap):
+                    left = load(image, (first + (r + tap)) * plan.terms + term, tiles.kind)
+                    total = b.fma(left, right, total)
+            added.append((r, total))
+        return (Loop(number, int64(plan.terms), (Update(tuple(added)),)),)
 
     def _runs(self) -> list[tuple[int, int, list[int]]]:
         """(first, count, rows): taps that are neighbours in the image, and the rows that see them.
@@ -309,23 +382,36 @@ class _Tile:
     ) -> Body:
         """Adds `count` terms, neighbours in the image and in the filter, to the sums of rows.
 
+        Few of them are a loop, too: written out, what one row loads for a term and its neighbour
+        for another one would be kept, in more registers than there are.
+
         x: where row 0 of the tile sees the first one, in elements of the last spatial axis.
         """
         tiles, plan = self.tiles, self.tiles.plan
         vectors, step = self.panel.part.vectors, self.phases[-1].step
         image = tiles.e.buffer(plan.image)
+        before = self.panel.group_of(block) * plan.summed
 
         def update(term: Expr) -> Update:
             added = []
             for r in rows:
-                left = load(image, (x + step * r) * plan.terms + term, tiles.kind)
+                left = load(image, (x + step * r) * plan.terms + before + term, tiles.kind)
                 for vector in range(vectors):
                     n = r * vectors + vector
                     right = self.panel.load(row + term, block, vector, lane)
                     added.append((n, b.fma(left, right, accumulator(n, tiles.kind))))
             return Update(tuple(added))
 
-        if count <= UNROLLED:
-            return tuple(update(int64(t)) for t in range(count))
         number = tiles.e.loop()
-        return (Loop(number, int64(count), (update(b.index(number)),)),)
+        made = update(b.index(number))
+        if plan.summed >= FETCHED_TERMS and plan.groups == 1:
+            made = replace(made, soon=self._soon(x, b.index(number), count))
+        return (Loop(number, int64(count), (made,)),)
+
+    def _soon(self, x: Expr, term: Expr, count: int) -> tuple[tuple[int, Expr], ...]:
+        """What the next tile reads in this row of the image, line by line over `count` terms."""
+        tiles, plan, step = self.tiles, self.tiles.plan, self.phases[-1].step
+        each = -(-self.span.rows * step * plan.terms // count)
+        first = (x + step * self.span.rows) * plan.terms + term * each
+        image = tiles.e.buffer(plan.image)
+        return tuple((image, first + k) for k in range(0, each, LINE_BYTES // tiles.kind.size))

@@ -14,7 +14,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from graphflow.errors import ProgramError
 from graphflow.loop_ir.expr import Expr, walk
 from graphflow.loop_ir.interpreter import evaluate_all
-from graphflow.loop_ir.nest import Fold, Kernel, Loop, Statement, Store, expressions
+from graphflow.loop_ir.nest import (
+    Fold,
+    Kernel,
+    Loop,
+    Statement,
+    Store,
+    Update,
+    expressions,
+)
 
 _FREE = frozenset({"load", "accumulator", "index", "size", "const", "arg", "cast", "bitcast",
                    "select"})
@@ -142,6 +150,8 @@ def time_of_a_turn(statement: Statement) -> float:
     if isinstance(statement, Store):
         pending.remove(statement.offset)
         total += _OPERATION
+    if isinstance(statement, Update):
+        pending = [value for _, value in statement.accumulators]
     while pending:
         node = pending.pop()
         if node in seen or node.op in ("const", "size", "index", "accumulator"):

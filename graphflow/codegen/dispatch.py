@@ -28,6 +28,7 @@ import numpy as np
 from llvmlite import ir
 
 from graphflow.codegen.compile import CACHE
+from graphflow.codegen.float_mode import begin_run, end_run, write_mode
 from graphflow.codegen.meeting import Meeting, load, word_of
 from graphflow.errors import ProgramError
 
@@ -37,7 +38,8 @@ _P64 = _I64.as_pointer()
 
 # Codes of rows; every other code is the address of a kernel.
 STOP = 0    # returns
-BIND = 1    # (address of an array object's address, cell): the cell gets the array's elements
+BIND = 1    # (address of an array object's address, cell, bytes): the cell gets the address of
+            # the array's elements, so many bytes behind the first one
 COPY = 2    # (cell to, cell from, bytes)
 UNLESS = 3  # (cell of a bool, row): goes on there if it is false
 JUMP = 4    # (–, row)
@@ -53,10 +55,10 @@ CODES = 13
 
 ROW_WORDS = 4
 DEPTHS = 7  # the bits of a call's mode that say how deep in the kernel the divided loops stand
-# The last three: of the team's record, or 0; whether a run that paused had it; and 0, but for the
+# From the fifth on: of the team's record, or 0; whether a run that paused had it; 0, but for the
 # states that the other members start with, which have their number there, and what the team's
-# word `go` was before they came.
-STATE = ("row", "budget", "rows", "status", "team", "teamed", "member", "seen")
+# word `go` was before they came; whether subnormal numbers count as zero; the run's float mode.
+STATE = ("row", "budget", "rows", "status", "team", "teamed", "member", "seen", "flush", "mode")
 OBJECT_HEADER = object.__basicsize__
 
 _ZERO, _ONE = ir.Constant(_I64, 0), ir.Constant(_I64, 1)
@@ -76,15 +78,26 @@ def emit_dispatcher(module: ir.Module, name: str) -> None:
     b.position_at_end(other)
     _live(b, words, walk.function, meeting)
     b.position_at_end(first)
+    b.ret(walk_first(b, walk, meeting, state))
+
+
+def walk_first(
+    b: ir.IRBuilder, walk: Walk, meeting: Meeting, state: Any, *further: Any
+) -> Any:
+    """Walks as member 0, in the run's float mode → the number of the row at which it stopped."""
+    words = {word: b.gep(state, [ir.Constant(_I64, i)]) for i, word in enumerate(STATE)}
     row = b.load(words["row"])
     with b.if_then(b.icmp_signed("==", row, _ZERO)):
         b.store(_ZERO, words["teamed"])
+    before = begin_run(b, words["flush"], words["mode"])
     members = b.alloca(_I64)
     b.store(_ONE, members)
     with b.if_then(b.icmp_signed("!=", b.load(words["teamed"]), _ZERO), likely=False):
         team = b.inttoptr(b.load(words["team"]), _P64)
         b.store(b.call(meeting.join, [team, state, row]), members)
-    b.ret(b.call(walk.function, [state, _ZERO, b.load(members), row]))
+    stopped = b.call(walk.function, [state, _ZERO, b.load(members), row, *further])
+    end_run(b, words["flush"], before)
+    return stopped
 
 
 def _live(b: ir.IRBuilder, words: dict[str, Any], walk: ir.Function, meeting: Meeting) -> None:
@@ -102,7 +115,9 @@ def _live(b: ir.IRBuilder, words: dict[str, Any], walk: ir.Function, meeting: Me
     seen.add_incoming(first, before)
     b.call(meeting.wait, [team, go, seen])
     now = load(b, go, ir.IntType(32))
+    b.call(meeting.spread, [team])
     state = b.inttoptr(b.load(word_of(b, team, "state")), _P64)
+    write_mode(b, b.load(b.gep(state, [ir.Constant(_I64, STATE.index("mode"))])))
     b.call(walk, [state, member, members, b.load(word_of(b, team, "row"))])
     seen.add_incoming(now, b.block)
     b.branch(turn)
@@ -245,7 +260,7 @@ class Walk:
 
     def _bind(self) -> None:
         self._unless_first()
-        self.b.store(self._array(self.pointer(0)), self.pointer(1))
+        self.b.store(self.b.add(self._array(self.pointer(0)), self.operands[2]), self.pointer(1))
         self.go_on()
 
     def _move(self, target: Any, source: Any, size: Any) -> None:

@@ -16,6 +16,7 @@ from graphflow.codegen.contraction import build_contraction
 from graphflow.codegen.elements import Elements
 from graphflow.codegen.frames import Frame, frame
 from graphflow.codegen.nests import linear
+from graphflow.codegen.pool_gradient import build_pool_gradient
 from graphflow.codegen.rows import Group
 from graphflow.codegen.sliding import sums_slabs
 from graphflow.codegen.summed_loops import Sums
@@ -24,7 +25,7 @@ from graphflow.loop_ir import b
 from graphflow.loop_ir.expr import Expr, walk
 from graphflow.loop_ir.nest import Statement, Store
 from graphflow.loop_ir.split_complex import basic_parts
-from graphflow.lowering import Contraction
+from graphflow.lowering import Contraction, Scatter
 from graphflow.program import Node, Value
 
 Body = tuple[Statement, ...]
@@ -187,6 +188,8 @@ class EpilogueMerger:
 
 def _sums_in_registers(node: Node) -> bool:
     lowering = node.opdef.lowering
+    if isinstance(lowering, Scatter):
+        return True  # a gradient of max-pooling: others are no hosts
     assert isinstance(lowering, Contraction)
     if sums_slabs(node):
         return False
@@ -224,7 +227,6 @@ def build_product(
 ) -> Body:
     """The statements of a contraction with its epilogue. build: makes those of the contraction."""
     lowering = host.node.opdef.lowering
-    assert isinstance(lowering, Contraction)
     out = host.node.outputs[0]
 
     def finish(place: Index, total: Expr) -> Body:
@@ -236,6 +238,11 @@ def build_product(
             body += _stores(elements, part, host.node, place, known, stored)
         return body
 
+    if isinstance(lowering, Scatter):
+        body = build_pool_gradient(elements, host.node, lowering, finish)
+        assert body is not None  # else it is no host
+        return body
+    assert isinstance(lowering, Contraction)
     return build(elements, host.node, lowering, elements.context(host.node), finish)
 
 

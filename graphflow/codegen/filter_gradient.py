@@ -13,21 +13,15 @@ columns instead, each of which stays in the second cache while images pass by.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
 from graphflow.codegen.elements import Elements, int64
+from graphflow.codegen.filter_tiling import CHUNK_BYTES, SLAB_BYTES, FilterPlan
 from graphflow.codegen.library import memory
-from graphflow.codegen.tile_choice import (
-    PART,
-    Columns,
-    cut_columns,
-    cycles,
-    even_cut,
-    most_rows,
-)
-from graphflow.dims import Dim, ceildiv
+from graphflow.codegen.tile_choice import Columns, even_cut
+from graphflow.dims import ceildiv
 from graphflow.loop_ir import b
 from graphflow.loop_ir.expr import Expr
 from graphflow.loop_ir.nest import (
@@ -44,72 +38,13 @@ from graphflow.ops.convolution_geometry import WindowAxis
 from graphflow.program import Value
 
 Body = tuple[Statement, ...]
+Soon = tuple[tuple[int, Expr], ...]
 
-SLAB = 200              # places that a tile sums before the next one: what the first cache holds
 CHUNKS = 8              # of the images
-CHUNK_BYTES = 1 << 19   # of a filter that is summed in chunks
 GROUP_BYTES = 3 << 18   # of a group of columns
-TILE_COST = 90.0    # cycles to begin a tile, and to add a sum to memory
-SUM_COST = 2.5
-
-
-@dataclass(frozen=True, slots=True)
-class FilterPlan:
-    """What is computed: filter[k, channel, column] = Σ image[n, i, channel] · grad[n, o, column].
-
-    The sum is over images n and those places o that see a place i of the image through position k.
-
-    Attributes:
-      image, grad, filter: the values; the filter is the result.
-      axes: how windows slide along each spatial axis.
-      batch: the number of images.
-      channels, columns: of images and of the gradient.
-      lanes: of a vector.
-    """
-
-    image: Value
-    grad: Value
-    filter: Value
-    axes: tuple[WindowAxis, ...]
-    batch: Dim
-    channels: int
-    columns: int
-    lanes: int
-
-    @property
-    def elements(self) -> int:
-        """Of the filter."""
-        return prod(a.window for a in self.axes) * self.channels * self.columns
-
-    @property
-    def slab(self) -> tuple[int, int]:
-        """(images, rows of the first axis) of a slab; either is all of one image or one image."""
-        places = prod(a.out for a in self.axes)
-        if 2 * places <= 3 * SLAB or len(self.axes) == 1:
-            return max(1, round(SLAB / places)), self.axes[0].out
-        parts = min(round(places / SLAB), self.axes[0].out)
-        return 1, -(-self.axes[0].out // parts)
-
-    def tile(self, rows: int) -> tuple[int, tuple[Columns, ...]]:
-        """(rows, columns) of the tiles that cover so many rows at the least cost."""
-        images, first = self.slab
-        terms = images * first * prod(a.out for a in self.axes[1:])
-
-        def cost(choice: tuple[int, tuple[Columns, ...]]) -> float:
-            most, parts = choice
-            total = sum(
-                part.blocks * (TILE_COST + r * part.vectors * SUM_COST
-                               + terms * cycles(r, part.vectors))
-                for part in parts for r in even_cut(rows, most))
-            return total * (1 + PART * len(parts))
-
-        return min(self._tiles(rows), key=cost)
-
-    def _tiles(self, rows: int) -> Iterator[tuple[int, tuple[Columns, ...]]]:
-        for vectors in range(1, max(1, min(4, self.columns // self.lanes)) + 1):
-            parts = cut_columns(self.columns, self.lanes, vectors)
-            for most in range(min(most_rows(vectors), rows), 0, -1):
-                yield most, parts
+LEAST_GROUPS = 4        # for threads, where there are as many blocks
+LEAST_FETCHING = 8      # rows of a tile, for which to ask for memory is little work
+LINE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,40 +62,61 @@ class Slab:
     rows: Expr
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The places of a slab that see the image through some window position.
+
+    Attributes:
+      loops: (number, extent) of the loops over them.
+      image: the number of the slab's image, places where the output is along each axis.
+      source: the place that is seen, in elements of the last of these axes.
+      position: the number of the window position.
+    """
+
+    loops: Sequence[tuple[int, Expr]]
+    image: Expr
+    places: Sequence[Expr]
+    source: Expr
+    position: Expr
+
+
 class FilterGradient:
     """The statements of one gradient of a filter."""
 
     def __init__(self, e: Elements, plan: FilterPlan) -> None:
         self.e, self.plan = e, plan
         self.batch = e.size(plan.batch)
-        self.rows, self.parts = plan.tile(plan.channels)
-        small = plan.elements * plan.filter.dtype.size <= CHUNK_BYTES
+        self.tiling = plan.tiling
+        self.kind = plan.image.dtype  # of the sums
+        small = plan.elements * self.kind.size <= CHUNK_BYTES
         self.chunks = CHUNKS if small else 1
         if isinstance(plan.batch, int):
             self.chunks = max(1, min(self.chunks, plan.batch))
         self.slices = e.size(ceildiv(plan.batch, self.chunks))
         self.sums: Value | None = None
-        if self.chunks > 1:
-            self.sums = memory(plan.filter.dtype, self.chunks * plan.elements)
+        if self.chunks > 1 or plan.filter.dtype is not self.kind:
+            self.sums = memory(self.kind, self.chunks * plan.elements)
 
     def body(self) -> Body:
         """Chunk by chunk, or group of columns by group."""
-        if self.sums is None:
-            return tuple(self._by_groups(part) for part in self.parts)
+        if self.chunks == 1:
+            groups = tuple(self._by_groups(part) for part in self.tiling.parts)
+            return groups if self.sums is None else (*groups, self._added())
         chunk, element = self.e.loop(), self.e.loop()
         clear = self._store(b.index(chunk), b.index(element), None)
         inner: Body = (Loop(element, int64(self.plan.elements), (clear,), lanes=1),)
         first = b.index(chunk) * self.slices
         inner += self._over_slabs(
             first, b.min(self.slices, self.batch - first),
-            lambda slab: tuple(s for part in self.parts for s in self._blocks(
+            lambda slab: tuple(s for part in self.tiling.parts for s in self._blocks(
                 part, int64(0), part.blocks, slab, b.index(chunk))))
         return (Loop(chunk, int64(self.chunks), inner), self._added())
 
     def _by_groups(self, part: Columns) -> Statement:
         group, row, lane = self.e.loop(), self.e.loop(), self.e.loop()
         rows = self.plan.elements // self.plan.columns
-        most = max(1, GROUP_BYTES // (rows * part.width * self.plan.filter.dtype.size))
+        most = max(1, min(GROUP_BYTES // (rows * part.width * self.kind.size),
+                          part.blocks // LEAST_GROUPS))
         count = next(g for g in range(min(most, part.blocks), 0, -1) if part.blocks % g == 0)
         first = b.index(group) * count
         column = part.first + first * part.width + b.index(lane)
@@ -200,7 +156,7 @@ class FilterGradient:
     def _added(self) -> Statement:
         """The chunks' sums, added in order."""
         assert self.sums is not None
-        plan, kind = self.plan, self.plan.filter.dtype
+        plan, kind = self.plan, self.kind
         column, chunk = self.e.loop(), self.e.loop()
         part = load(self.e.buffer(self.sums), b.index(chunk) * plan.elements + b.index(column),
                     kind)
@@ -209,7 +165,8 @@ class FilterGradient:
         return Loop(column, int64(plan.elements), (
             Begin(((0, zero),)),
             Fold(chunk, int64(self.chunks), (0,), (1,), (part,), (so_far + more,), (zero,)),
-            Store(self.e.buffer(plan.filter, written=True), b.index(column), so_far)), lanes=2)
+            Store(self.e.buffer(plan.filter, written=True), b.index(column),
+                  b.cast(so_far, plan.filter.dtype))), lanes=2)
 
     def _store(self, chunk: Expr, element: Expr, value: Expr | None) -> Store:
         """Adds to an element of the filter, or sets it to zero."""
@@ -218,25 +175,27 @@ class FilterGradient:
             element = chunk * self.plan.elements + element
         buffer = self.e.buffer(target, written=True)
         if value is None:
-            return Store(buffer, element, b.const(0.0, self.plan.filter.dtype))
+            return Store(buffer, element, b.const(0.0, self.kind))
         return Store(buffer, element, value, combine="add")
 
     # ---- tiles ------------------------------------------------------------------------------
 
     def window(self, grad: _Gradient, chunk: Expr) -> Body:
         """All window positions and channels of a block of columns."""
-        plan = self.plan
-        taps = [self.e.loop() for _ in plan.axes]
+        plan, tiling = self.plan, self.tiling
+        axes = plan.axes if tiling.taps == 1 else plan.axes[:-1]
+        tile = self._tile if tiling.taps == 1 else self._wide_tile
+        taps = [self.e.loop() for _ in axes]
         body: Body = ()
         done = 0
-        cut = even_cut(plan.channels, self.rows)
+        cut = even_cut(plan.channels, tiling.rows)
         for size in dict.fromkeys(cut):
             turn, turns = self.e.loop(), cut.count(size)
             first = done + b.index(turn) * size
-            body += (Loop(turn, int64(turns), self._tile(
+            body += (Loop(turn, int64(turns), tile(
                 grad, chunk, tuple(map(b.index, taps)), first, size)),)
             done += turns * size
-        for number, axis in zip(reversed(taps), reversed(plan.axes)):
+        for number, axis in zip(reversed(taps), reversed(axes)):
             body = (Loop(number, int64(axis.window), body),)
         return body
 
@@ -244,57 +203,104 @@ class FilterGradient:
         self, grad: _Gradient, chunk: Expr, taps: Sequence[Expr], first: Expr, rows: int
     ) -> Body:
         """The sums of some channels of one window position."""
-        plan, slab, image = self.plan, grad.slab, self.e.loop()
-        element = int64(0)
-        for tap, axis in zip(taps, plan.axes):
-            element = element * axis.window + tap
-        element = (element * plan.channels + first) * plan.columns
+        plan, seen = self.plan, self._seen(grad.slab, taps)
+        kind, lane = self.kind, self.e.loop()
+        rights = grad.load(seen.image, seen.places, b.index(lane))
+        lefts = [load(self.e.buffer(plan.image), seen.source * plan.channels + (first + r),
+                      plan.image.dtype) for r in range(rows)]
+        pairs = [(x, y) for x in lefts for y in rights]
+        added = Update(tuple(
+            (n, b.fma(x, y, accumulator(n, kind))) for n, (x, y) in enumerate(pairs)),
+            self._soon(lefts, rights))
+        element = (seen.position * plan.channels + first) * plan.columns
+        return self._summed(grad, chunk, lane, seen.loops, (added,),
+                            [element + r * plan.columns for r in range(rows)])
+
+    def _wide_tile(
+        self, grad: _Gradient, chunk: Expr, taps: Sequence[Expr], first: Expr, rows: int
+    ) -> Body:
+        """The sums of some channels of all window positions along the last axis."""
+        plan, seen, last = self.plan, self._seen(grad.slab, taps), self.plan.axes[-1]
+        kind, lane, vectors = self.kind, self.e.loop(), grad.part.vectors
+        image = self.e.buffer(plan.image)
+
+        def added(column: Expr, taps: Sequence[int]) -> Update:
+            rights = {t: grad.load(seen.image, (*seen.places, column + (last.before - t)),
+                                   b.index(lane)) for t in taps}
+            sums, lefts = [], []
+            place = seen.source * last.size + column
+            for r in range(rows):
+                left = load(image, place * plan.channels + (first + r), plan.image.dtype)
+                lefts.append(left)
+                for t in taps:
+                    for v, right in enumerate(rights[t]):
+                        n = (t * rows + r) * vectors + v
+                        sums.append((n, b.fma(left, right, accumulator(n, kind))))
+            return Update(tuple(sums), self._soon(lefts, rights[taps[0]]))
+
+        body: Body = ()
+        for column, count, seeing in _runs(last):
+            number = self.e.loop()
+            body += (Loop(number, int64(count), (added(column + b.index(number), seeing),)),) if (
+                count > 1) else (added(int64(column), seeing),)
+        position = seen.position * last.window
+        elements = [((position + t) * plan.channels + (first + r)) * plan.columns
+                    for t in range(last.window) for r in range(rows)]
+        return self._summed(grad, chunk, lane, seen.loops, body, elements)
+
+    def _soon(self, lefts: Sequence[Expr], rights: Sequence[Expr]) -> Soon:
+        """What the same tile of the next slab reads, if the first cache has room for both."""
+        plan = self.plan
+        if plan.slab_bytes >= SLAB_BYTES or len(lefts) < LEAST_FETCHING:
+            return ()
+        line = LINE_BYTES // plan.image.dtype.size
+        ahead, ahead_of_gradient = plan.next_slab
+        soon = [(x.attr, x.args[0] + ahead) for x in lefts[::line]]
+        if rights[0].attr == self.e.buffer(plan.grad):
+            soon += [(x.attr, x.args[0] + ahead_of_gradient) for x in rights]
+        return tuple(soon)
+
+    def _seen(self, slab: Slab, taps: Sequence[Expr]) -> Seen:
+        """What window positions along the first axes see."""
+        image = self.e.loop()
         one = slab.images.op == "const"
         n = int64(0) if one else b.index(image)
         loops = [] if one else [(image, slab.images)]
-        source, places = slab.image + n, []
-        for k, (tap, axis) in enumerate(zip(taps, plan.axes)):
+        position, source, places = int64(0), slab.image + n, []
+        for k, (tap, axis) in enumerate(zip(taps, self.plan.axes)):
             number = self.e.loop()
             low, high = clipped(axis, tap)
             if k == 0 and self.cut:
                 low, high = b.max(low, slab.row), b.min(high, slab.row + slab.rows)
             place = low + b.index(number)
             loops.append((number, high - low))
+            position = position * axis.window + tap
             source = source * axis.size + (
                 place * axis.stride + (tap * axis.dilation - axis.before))
             places.append(place)
-        return self.tile(
-            grad, chunk, loops, n, places, [element + r * plan.columns for r in range(rows)],
-            [load(self.e.buffer(plan.image), source * plan.channels + (first + r),
-                  plan.image.dtype) for r in range(rows)])
+        return Seen(loops, n, places, source, position)
 
     @property
     def cut(self) -> bool:
         """True if a slab is a part of an image."""
         return self.plan.slab[1] != self.plan.axes[0].out
 
-    def tile(
-        self, grad: _Gradient, chunk: Expr, loops: Sequence[tuple[int, Expr]], image: Expr,
-        places: Sequence[Expr], elements: Sequence[Expr], factors: Sequence[Expr],
+    def _summed(
+        self, grad: _Gradient, chunk: Expr, lane: int, loops: Sequence[tuple[int, Expr]],
+        body: Body, elements: Sequence[Expr],
     ) -> Body:
-        """Some rows of the filter, summed over `loops`, and added to what is there.
+        """Sums over `loops`, whose innermost body is given, and adds to what is there.
 
-        elements: where the rows begin in the filter; factors: what each row multiplies the
-          gradient by, which is read at `places` of the slab's image number `image`.
+        elements: where each row of sums begins in the filter.
         """
-        kind, lane = self.plan.filter.dtype, self.e.loop()
-        rights = grad.load(image, places, b.index(lane))
-        pairs = [(x, y) for x in factors for y in rights]
-        body: Body = (Update(tuple(
-            (n, b.fma(x, y, accumulator(n, kind))) for n, (x, y) in enumerate(pairs))),)
         for number, extent in reversed(loops):
             body = (Loop(number, extent, body),)
-        zero = b.const(0.0, kind)
-        begin = Begin(tuple((n, zero) for n in range(len(pairs))))
         columns = [grad.column(j, b.index(lane)) for j in range(grad.part.vectors)]
-        stores = tuple(
-            self._store(chunk, element + c, accumulator(n, kind))
-            for n, (element, c) in enumerate((x, c) for x in elements for c in columns))
+        targets = [element + c for element in elements for c in columns]
+        zero = b.const(0.0, self.kind)
+        begin = Begin(tuple((n, zero) for n in range(len(targets))))
+        stores = tuple(self._store(chunk, target, accumulator(n, self.kind))
+                       for n, target in enumerate(targets))
         return (Loop(lane, int64(grad.part.lanes), (begin, *body, *stores), lanes=1),)
 
 
@@ -361,3 +367,17 @@ def clipped(axis: WindowAxis, tap: Expr) -> tuple[Expr, Expr]:
         high = b.min(end + 1, axis.out)
     return low, high
 
+
+def _runs(axis: WindowAxis) -> list[tuple[int, int, list[int]]]:
+    """(first, count, positions): neighbours of an image that are seen through the same positions.
+
+    The axis has neither strides nor dilations.
+    """
+    found: list[tuple[int, int, list[int]]] = []
+    for x in range(axis.size):
+        taps = [t for t in range(axis.window) if 0 <= x + axis.before - t < axis.out]
+        if found and found[-1][2] == taps:
+            found[-1] = (found[-1][0], found[-1][1] + 1, taps)
+        else:
+            found.append((x, 1, taps))
+    return [run for run in found if run[2]]

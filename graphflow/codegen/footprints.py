@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
-from graphflow.codegen.compile import vector_bytes
 from graphflow.codegen.cost import time_of_a_turn
+from graphflow.codegen.processor import vector_bytes
 from graphflow.codegen.shares import (
     Path,
     Unit,

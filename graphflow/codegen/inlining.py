@@ -8,6 +8,8 @@ take much longer than to write and read one number.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from graphflow.codegen.reading import read_inputs
 from graphflow.codegen.rows import Group
 from graphflow.program import Node, Value
@@ -49,6 +51,11 @@ class Inlining:
         work = self._work.get(value, 1)
         depth = group.depth + work if group.number in elementwise else work
         return depth <= LONGEST and group.work + work <= MOST
+
+    def fit_together(self, node: Node, groups: Sequence[Group]) -> bool:
+        """May one kernel compute the inputs of a node and these groups?"""
+        work = sum(self._work.get(v, 1) for v in node.inputs)
+        return work + sum(g.work for g in groups) <= MOST
 
     def join(self, value: Value, group: Group, elementwise: set[int]) -> None:
         """The group computes the value."""

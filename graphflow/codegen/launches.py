@@ -6,18 +6,20 @@ Output: a `Launch` each: loop IR, and the values and sizes that it is called wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
 from graphflow.codegen.attention import build_attention
 from graphflow.codegen.capabilities import Capabilities
+from graphflow.codegen.channels import ChannelGroup, build_channels, channels_of, in_any_order
 from graphflow.codegen.contraction import build_contraction
 from graphflow.codegen.cumulative import build_cumulative
 from graphflow.codegen.elements import Elements, NotCompilable
 from graphflow.codegen.epilogues import Product, build_product
 from graphflow.codegen.frames import Frame, frame
 from graphflow.codegen.in_place import reusable, updating
+from graphflow.codegen.joined import JoinedMap, build_joined_map
 from graphflow.codegen.library import LibraryKernel, memory
 from graphflow.codegen.nests import (
     build_join,
@@ -30,6 +32,7 @@ from graphflow.codegen.reading import read_inputs
 from graphflow.codegen.reductions import build_reduction
 from graphflow.codegen.repeats import Form, Repeats
 from graphflow.codegen.rows import Group, Reduction, RowGroup, build_rows, row_frame
+from graphflow.codegen.settings import current_settings
 from graphflow.codegen.steps import Launch, Update
 from graphflow.codegen.told import draws
 from graphflow.dims import Dim
@@ -63,6 +66,7 @@ class Launches:
 
     contraction = staticmethod(build_contraction)
     reduction = staticmethod(build_reduction)
+    cumulative = staticmethod(build_cumulative)
 
     def __init__(self, capabilities: Capabilities, draws: bool) -> None:
         self.capabilities = capabilities
@@ -105,6 +109,55 @@ class Launches:
         body = build_rows(elements, group, begin)
         return self._finish(elements, body, [v.node for m in group.members for v in m.outputs])
 
+    def _joined_kernel(self, joined: JoinedMap) -> Launch:
+        inside = {*joined.outputs, *joined.inside}
+
+        def in_memory(value: Value) -> bool:
+            return self._before(value, joined.number) and self._root(value) not in inside
+
+        elements = Elements(in_memory)
+        body = build_joined_map(elements, joined)
+        nodes = [*(v.node for v in joined.outputs), joined.node]
+        return self._finish(elements, body, nodes)
+
+    def _channel_kernel(self, group: ChannelGroup) -> Launch:
+        nodes = [m.node for m in group.members]
+        form = Form(self._root)
+        form.note("channels")
+        form.add([v for node in nodes for v in node.outputs],
+                 partial(self._before, number=group.number))
+
+        def build() -> Launch:
+            merged = self._channel_frame(group.members)
+            assert merged is not None  # else they are no group
+            rows, channels = merged.sizes
+            assert isinstance(channels, int)
+            elements = Elements(lambda v: self._before(v, group.number), merged)
+            body = build_channels(elements, nodes, (rows, channels))
+            return self._finish(elements, body, nodes)
+
+        return self.repeats.launch(form, nodes, build)
+
+    def _channel_frame(self, members: Sequence[Reduction]) -> Frame | None:
+        """Rows and channels, if one kernel can compute these reductions to channels."""
+        number, shape = members[0].number, members[0].node.inputs[0].shape.sizes
+        visited: dict[Value, None] = {}
+        for node in (m.node for m in members):
+            x, found = node.inputs[0], None
+            if x.shape.sizes == shape and self._reduced(node) == (*range(len(shape) - 1),) and (
+                    in_any_order(node)):
+                found = [x] if self._before(x, number) else self._visited([x], number)
+            if found is None:
+                return None
+            visited |= dict.fromkeys(found)
+        merged = frame(shape, visited, [len(shape) - 1])
+        return merged if merged and channels_of(merged.sizes, [0]) else None
+
+    def _reduced(self, node: Node) -> tuple[int, ...]:
+        lowering = node.opdef.lowering
+        assert isinstance(lowering, Reduce)
+        return tuple(lowering.axes(Elements(lambda v: True).context(node)))
+
     def _product_kernel(self, host: Product) -> Launch:
         nodes = [host.node, *(v.node for p in host.parts for v in p.group.outputs)]
 
@@ -117,7 +170,22 @@ class Launches:
         for p in host.parts:
             form.add(p.group.outputs, partial(self._before, number=p.group.number))
         form.note("product", host.kept, *(p.axes for p in host.parts))
-        return self.repeats.launch(form, nodes, build)
+        return self._best(form, nodes, build)
+
+    def _best(self, form: Form, nodes: Sequence[Node], build: Callable[[], Launch]) -> Launch:
+        """The launch of a contraction that stays, built in the best way that is known."""
+        tuner = current_settings().tuner
+        if tuner is None:
+            return self.repeats.launch(form, nodes, build)
+        form.note("autotune")
+        return self.repeats.launch(form, nodes, lambda: tuner.best(build))
+
+    def _measured(self, node: Node, number: int, launch: Launch) -> Launch:
+        """The launch of a contraction without an epilogue; `launch` was built as models say."""
+        if current_settings().tuner is None:
+            return launch
+        return self._best(self._form_of(node, number), [node],
+                          lambda: self._new_kernel(node, number))
 
     def _form_of(self, node: Node, number: int) -> Form:
         """What step `number` computes for a node; for a packed product, with what it reads."""
@@ -125,7 +193,7 @@ class Launches:
         form.add(node.outputs, partial(self._before, number=number))
         if node.outputs[0].node is not node:
             form.read(node.inputs)
-            form.note(*(v.node.attrs["perm"] if v is not source else None
+            form.note(*(v.node.attrs.get("perm") if v is not source else None
                         for v, source in zip(node.inputs, node.outputs[0].node.inputs)))
         return form
 
@@ -228,7 +296,7 @@ class Launches:
         elements = Elements(lambda v: self._before(v, number), merged)
         groups = merged.axes if merged is not None else tuple((a,) for a in range(len(shape)))
         sizes = merged.sizes if merged is not None else shape
-        body = build_cumulative(elements, node, lowering, sizes, groups.index((axis,)), ctx)
+        body = self.cumulative(elements, node, lowering, sizes, groups.index((axis,)), ctx)
         return self._finish(elements, body, [node])
 
     def _reduce_frame(

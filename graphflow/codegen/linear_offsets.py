@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from graphflow.dtypes import int64
 from graphflow.loop_ir import b
-from graphflow.loop_ir.expr import Expr, walk
+from graphflow.loop_ir.expr import Expr, leaves, walk
 from graphflow.loop_ir.nest import Begin, Fold, Loop, Statement, Store, Update
 
 Body = tuple[Statement, ...]
@@ -40,8 +40,10 @@ class _Rewriter:
                            value=self._value(s.value, depths))
         if isinstance(s, Fold):
             return s
-        kind = Begin if isinstance(s, Begin) else Update
-        return kind(tuple((n, self._value(e, depths)) for n, e in s.accumulators))
+        values = tuple((n, self._value(e, depths)) for n, e in s.accumulators)
+        if isinstance(s, Begin):
+            return Begin(values)
+        return Update(values, tuple((n, self._offset(e, depths)) for n, e in s.soon))
 
     def _value(self, expr: Expr, depths: Mapping[int, int]) -> Expr:
         made = self._made
@@ -89,4 +91,5 @@ class _Rewriter:
 
 
 def _depth(expr: Expr, depths: Mapping[int, int]) -> int:
-    return max((depths.get(n.attr, 0) for n in walk(expr) if n.op == "index"), default=0)
+    return max((depths.get(number, 0) for op, number, _ in leaves(expr) if op == "index"),
+               default=0)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphflow.codegen.compile import vector_bytes
 from graphflow.codegen.elements import Elements, int64
+from graphflow.codegen.processor import vector_bytes
 from graphflow.dims import Dim
 from graphflow.dtypes import DType, float32
 from graphflow.loop_ir import b

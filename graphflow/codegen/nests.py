@@ -8,6 +8,7 @@ place.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import product
 from math import prod
 
@@ -16,7 +17,7 @@ from graphflow.codegen.ranges import surely_inside
 from graphflow.dims import Dim
 from graphflow.dtypes import int64 as int64_dtype
 from graphflow.loop_ir import b
-from graphflow.loop_ir.affine import stride
+from graphflow.loop_ir.affine import depends, stride
 from graphflow.loop_ir.expr import Expr, build, walk
 from graphflow.loop_ir.index_arithmetic import simplified
 from graphflow.loop_ir.nest import (
@@ -294,7 +295,10 @@ def build_scatter(e: Elements, node: Node, lowering: Scatter, ctx: LoweringConte
 
     def update(index: tuple[Expr, ...]) -> Body:
         target = [int64(i) for i in lowering.target(index, e.loader(node), ctx)]
-        where = e.inside(target, e.shape(out))
+        ranges = dict(zip(index, updates.shape.sizes))
+        unsure = [(i, n) for i, n, dim in zip(target, e.shape(out), out.shape.sizes)
+                  if not surely_inside(i, dim, ranges, e.size)]
+        where = e.inside([i for i, _ in unsure], [n for _, n in unsure])
         if lowering.keep is not None:
             kept = lowering.keep(index, e.loader(node), ctx)
             where = kept if where is None else b.logical_and(where, kept)
@@ -305,7 +309,20 @@ def build_scatter(e: Elements, node: Node, lowering: Scatter, ctx: LoweringConte
         return (Store(buffer, e.offset(out, tuple(target)), value, where, combine),)
 
     return (*over(e, out.shape.sizes, start),
-            *over(e, updates.shape.sizes, update, lanes=False))
+            *map(_in_lanes, over(e, updates.shape.sizes, update, lanes=False)))
+
+
+def _in_lanes(statement: Statement) -> Statement:
+    """A scatter's loops, the innermost one in lanes if its updates go to places side by side."""
+    if not isinstance(statement, Loop):
+        return statement
+    number, store = statement.number, statement.body[0]
+    if not isinstance(store, Store):
+        return replace(statement, body=tuple(map(_in_lanes, statement.body)))
+    alone = len(statement.body) == 1 and stride(store.offset, number) == 1
+    if not alone or (store.where is not None and depends(store.where, number)):
+        return statement
+    return replace(statement, lanes=1)
 
 
 def _combine_complex(

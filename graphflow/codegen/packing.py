@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from graphflow.codegen.elements import Elements, int64
+from graphflow.codegen.half_operands import widened
 from graphflow.codegen.matrices import product_of
+from graphflow.codegen.pair_products import fits_pairs
 from graphflow.codegen.panels import copies_left, panels_of
 from graphflow.codegen.sliding import slides
 from graphflow.codegen.tiles import sums_along
@@ -17,21 +19,25 @@ from graphflow.shapes import TensorShape
 
 
 def packed_operands(node: Node) -> tuple[list[Value], Node]:
-    """Transposed copies of operands, and the contraction that reads them.
+    """Copies of operands, and the contraction that reads them.
 
     An operand whose index moves with the output's last axis, but not along its own last axis,
     gets a copy in which that axis is last. (Where there are panels, the kernel does it itself.)
+    Operands in half types get copies in float32 where that pays (`half_operands`).
     """
     lowering = node.opdef.lowering
     assert isinstance(lowering, Contraction)
     rank = len(node.outputs[0].shape.sizes)
+    wide, node = widened(node)
     if rank == 0 or slides(node):
-        return [], node
+        return [*wide.values()], node
     elements = Elements(lambda v: True)
     ctx = elements.context(node)
     place = tuple(b.index(k) for k in range(rank))
     sums = tuple(b.index(rank + k) for k in range(len(tuple(lowering.extents(ctx)))))
     matrices = product_of(node)
+    if matrices is not None and fits_pairs(matrices):
+        return [], node
     copies, inputs, orders = [], list(node.inputs), []
     for k, source in enumerate((lowering.left, lowering.right)):
         index = [int64(i) for i in source(place, sums, ctx)]
@@ -46,9 +52,10 @@ def packed_operands(node: Node) -> tuple[list[Value], Node]:
             inputs[k] = _transposed(node.inputs[k], order)
             copies.append(inputs[k])
         orders.append(order)
+    wide_only = [v for v in wide.values() if v in inputs]
     if not copies:
-        return [], node
-    return copies, _reading(node, inputs, orders, lowering)
+        return wide_only, node
+    return [*copies, *wide_only], _reading(node, inputs, orders, lowering)
 
 
 def _transposed(value: Value, order: list[int]) -> Value:

@@ -10,10 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphflow import dims
+from graphflow.codegen.choices import choose
 from graphflow.codegen.elements import Elements, int64
 from graphflow.codegen.library import memory
 from graphflow.codegen.matrices import Product
+from graphflow.codegen.term_steps import goes_in_steps
 from graphflow.codegen.tiles import FEW_ROWS, MOST_RESULTS, NEAR_BYTES
+from graphflow.dtypes import float32
 from graphflow.loop_ir import b
 from graphflow.loop_ir.expr import Expr
 from graphflow.loop_ir.nest import Loop, Statement, Store, load
@@ -22,7 +25,7 @@ from graphflow.program import Value
 ROW_BYTES = 2048  # of a matrix, from which on a copy of its columns pays
 TERMS = 32
 COLUMNS = 256     # of a result, from which on a transposed left operand pays
-VECTORS = 4       # of a panel's row
+VECTORS = (4, 2, 8)  # of a panel's row: the first is best as a rule
 PANEL_BYTES = 1 << 19
 
 
@@ -50,7 +53,8 @@ class Panels:
         terms = int64(size) if isinstance(size, int) else e.size(size)
         at, of = b.index(row), first + b.index(column)
         store = Store(e.buffer(self.memory, written=True), at * self.width + b.index(column),
-                      e.element(self.right, (of, at) if self.turned else (at, of)))
+                      b.cast(e.element(self.right, (of, at) if self.turned else (at, of)),
+                             self.memory.dtype))
         if self.turned:  # each line that the lanes touch is read to its end
             return Loop(column, int64(count), (Loop(row, terms, (store,)),), lanes=1)
         return Loop(row, terms, (Loop(column, int64(count), (store,), lanes=2),))
@@ -66,22 +70,25 @@ def panels_of(product: Product) -> Panels | None:
     right, lanes = product.right.value, product.lanes
     if len(product.out.shape.sizes) != 2 or not isinstance(columns, int) or columns < 2:
         return None
-    if isinstance(rows, int) and rows < FEW_ROWS:
+    if (isinstance(rows, int) and rows < FEW_ROWS) or goes_in_steps(product):
         return None
-    row = columns * right.dtype.size
+    kind = float32 if product.kind is float32 else right.dtype
+    row = columns * kind.size
     wide = row >= ROW_BYTES and not (isinstance(terms, int) and terms < TERMS)
     # More than the level-two cache holds is read from afar for each tile of rows.
     high = isinstance(terms, int) and terms * row > NEAR_BYTES and not (
         isinstance(rows, int) and rows * columns <= MOST_RESULTS)  # else there are chunks
-    if not (product.right.turned or wide or high):
+    # Half types are converted while they are copied.
+    halves = kind is not right.dtype and not isinstance(rows, int)
+    if not (product.right.turned or wide or high or halves):
         return None
-    width = VECTORS * lanes
+    width = choose("panel", VECTORS, VECTORS.index) * lanes
     while isinstance(terms, int) and width > 2 * lanes and (
-            terms * width * right.dtype.size > PANEL_BYTES):
+            terms * width * kind.size > PANEL_BYTES):
         width //= 2
     width = min(width, columns)
     return Panels(right, product.right.turned, width,
-                  memory(right.dtype, dims.product([terms, width])))
+                  memory(kind, dims.product([terms, width])))
 
 
 def copies_left(product: Product) -> bool:
@@ -92,7 +99,7 @@ def copies_left(product: Product) -> bool:
     """
     rows, columns, terms = product.rows, product.columns, product.terms
     return (
-        product.left.turned and len(product.out.shape.sizes) == 2
+        product.left.turned and not goes_in_steps(product) and len(product.out.shape.sizes) == 2
         and isinstance(rows, int) and rows * product.left.value.dtype.size >= ROW_BYTES
         and isinstance(columns, int) and columns >= COLUMNS
         and not (isinstance(terms, int) and terms < 4 * TERMS))

@@ -9,7 +9,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from graphflow.codegen.compile import vector_bytes
+from graphflow.codegen.processor import vector_bytes
 
 # Sums that do not wait for each other: two units times a latency of four to five cycles, and more.
 CHAINS = 12

@@ -7,7 +7,7 @@ the gradient of a convolution, all elements of a phase see the same positions of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from graphflow.codegen.elements import Elements, int64
 from graphflow.codegen.linear_offsets import with_linear_offsets
@@ -19,14 +19,29 @@ from graphflow.lowering import Scatter
 from graphflow.program import Node
 
 Body = tuple[Statement, ...]
+Finish = Callable[[tuple[Expr, ...], Expr], Body]  # place, sum → stores
 
 
-def build_pool_gradient(e: Elements, node: Node, lowering: Scatter) -> Body | None:
+def gathers_pool(node: Node) -> bool:
+    """True for a max-pool's gradient that is built here, where its operands are in memory."""
+    lowering = node.opdef.lowering
+    return isinstance(lowering, Scatter) and (
+        build_pool_gradient(Elements(lambda v: True), node, lowering) is not None)
+
+
+def build_pool_gradient(
+    e: Elements, node: Node, lowering: Scatter, finish: Finish | None = None
+) -> Body | None:
     """The statements of a max-pool's gradient; None if it is computed as a plain scatter.
 
     So it is for images whose sizes are unknown, or whose channels do not come last.
+    finish: gives what is stored for a sum at a place; None: the sum.
     """
     out = node.outputs[0]
+
+    def store(place: tuple[Expr, ...], total: Expr) -> Body:
+        return (Store(e.buffer(out, written=True), e.offset(out, place), total),)
+
     known = all(isinstance(d, int) and d > 0 for v in (node.inputs[0], out)
                 for d in v.shape.sizes[1:])
     plain = out.dtype.name in ("float32", "float64")
@@ -37,14 +52,14 @@ def build_pool_gradient(e: Elements, node: Node, lowering: Scatter) -> Body | No
     if not sliding.channels_last:
         return None
     return with_linear_offsets(_PoolGradient(e, node, [
-        adjoint_phases(axis) for axis in sliding.axes]).body())
+        adjoint_phases(axis) for axis in sliding.axes], finish or store).body())
 
 
 class _PoolGradient:
     def __init__(
-        self, e: Elements, node: Node, phases: Sequence[tuple[Phase, ...]]
+        self, e: Elements, node: Node, phases: Sequence[tuple[Phase, ...]], finish: Finish
     ) -> None:
-        self.e, self.node, self.phases = e, node, phases
+        self.e, self.node, self.phases, self.finish = e, node, phases, finish
         self.batch = e.size(node.outputs[0].shape.sizes[0])
         e.sizes_are_constants = True
 
@@ -69,12 +84,11 @@ class _PoolGradient:
         out, lane = self.node.outputs[0], self.e.loop()
         zero = b.const(0.0, out.dtype)
         at = (p.first + p.every * q for p, q in zip(phases, place[1:]))
-        offset = self.e.offset(out, (place[0], *at, b.index(lane)))
         body: Body = ()
         if all(p.taps for p in phases):
             body = self._over_windows(place, phases, lane)
-        store = Store(self.e.buffer(out, written=True), offset, accumulator(0, out.dtype))
-        return Loop(lane, int64(out.shape.sizes[-1]), (Begin(((0, zero),)), *body, store),
+        stores = self.finish((place[0], *at, b.index(lane)), accumulator(0, out.dtype))
+        return Loop(lane, int64(out.shape.sizes[-1]), (Begin(((0, zero),)), *body, *stores),
                     lanes=1)
 
     def _over_windows(

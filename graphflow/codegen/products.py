@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from graphflow.codegen.compile import vector_bytes
 from graphflow.codegen.elements import Elements, int64
 from graphflow.codegen.library import memory
 from graphflow.codegen.matrices import Operand, Product
 from graphflow.codegen.panels import Panels, panels_of
+from graphflow.codegen.term_steps import STEP, StepPanels, goes_in_steps, step_panels
 from graphflow.codegen.tiles import (
     Cut,
     Tiling,
@@ -24,7 +24,6 @@ from graphflow.codegen.tiles import (
     cuts,
     lies_along,
     sums_along,
-    vectors_of,
 )
 from graphflow.dims import Dim, ceildiv, mul
 from graphflow.loop_ir import b
@@ -35,6 +34,9 @@ from graphflow.loop_ir.nest import Begin, Fold, Loop, Statement, Store, Update, 
 ONE_BY_ONE = 4   # fewer rows than that are multiplied one by one, where their number is not known
 REST = (2, 1)    # rows of the tiles after the whole ones, where it is not known how many there are
 STAGED_VECTORS = 4
+# Terms of a tile that takes long enough to ask for the next one's rows, which find room beside its
+# own in the level-one cache.
+FETCHED_TERMS = range(64, 257)
 DOT_TILE = 4     # rows of a tile whose sums run along the terms
 DOT_COLUMNS = {1: 8, 2: 4, 3: 4, 4: 4}
 
@@ -42,11 +44,20 @@ Body = tuple[Statement, ...]
 Index = tuple[Expr, ...]
 Finish = Callable[[Index, Expr], Body]  # place, sum → stores
 Factor = Callable[[Expr, Expr], Expr]   # row or column, term → element
+Soon = tuple[tuple[int, Expr], ...]     # buffers and offsets
+Ahead = Callable[[list[Expr], Expr], Soon]  # rows of a tile, term → what is read later
 
 
 def build_product_of(e: Elements, product: Product, finish: Finish | None = None) -> Body:
     """The statements that compute a product; `finish` as for `build_contraction`."""
     return _Builder(e, product, finish).body()
+
+
+def build_few_rows(
+    e: Elements, product: Product, finish: Finish | None, there: Expr
+) -> Body:
+    """The same for few rows, one by one, if `there` is 1; if it is 0, no loop has a turn."""
+    return _Builder(e, product, finish).few_rows(there)
 
 
 class _Builder:
@@ -59,8 +70,9 @@ class _Builder:
         self.terms, self.first_term = self._size(product.terms), int64(0)
         self.loops = [e.loop() for _ in self.batch]
         self.index = tuple(map(b.index, self.loops))
-        width = max(1, product.kind.size * product.lanes // vector_bytes())
-        self.tiling = Tiling(vectors_of(product.columns, product.lanes), width)
+        self.tiling = Tiling.of(product)
+        self.so_far: Factor | None = None  # row, column → what is added to
+        self.ahead: Ahead | None = None    # what tiles ask for
 
     def _size(self, size: Dim) -> Expr:
         return int64(size) if isinstance(size, int) else self.e.size(size)
@@ -80,6 +92,13 @@ class _Builder:
             body = self._staged()
         else:
             body = self._matrix()
+        return self._over_batch(body)
+
+    def few_rows(self, there: Expr) -> Body:
+        """All rows, one by one."""
+        return self._over_batch(self._few(simplified(self.rows * there)))
+
+    def _over_batch(self, body: Body) -> Body:
         for number, size in zip(reversed(self.loops), reversed(self.batch)):
             body = (Loop(number, self.e.size(size), body),)
         return body
@@ -224,11 +243,30 @@ class _Builder:
         for n, x in enumerate(left):
             total = accumulator(n, kind)
             updates.append((n, b.fma(x, y, total) if kind.is_floating else total + x * y))
-        loop = Loop(number, self.terms, (Update(tuple(updates)),))
-        return (self._begin(len(rows)), loop, *self._finished([(row, place) for row in rows]))
+        loop = Loop(number, self.terms, (Update(tuple(updates), self._soon(rows, term)),))
+        places = [(row, place) for row in rows]
+        return (self._begin(places), loop, *self._finished(places))
 
-    def _begin(self, count: int) -> Begin:
-        return Begin(tuple((n, self._zero()) for n in range(count)))
+    def _soon(self, rows: list[Expr], term: Expr) -> Soon:
+        """What is asked for while a tile is summed: it is read by the tiles after it.
+
+        Where the rows of a left operand lie one behind the other, the terms of a tile walk over
+        those of the next one.
+        """
+        if self.ahead is not None:
+            return self.ahead(rows, term)
+        if self.terms.op != "const" or self.terms.attr not in FETCHED_TERMS:
+            return ()
+        if self.product.left.turned or self.terms != self._size(self.product.terms):
+            return ()
+        element = self._left(simplified(rows[0] + len(rows)), simplified(term * len(rows)))
+        while element.op == "cast":
+            (element,) = element.args
+        return ((element.attr, element.args[0]),) if element.op == "load" else ()
+
+    def _begin(self, places: Sequence[tuple[Expr, Expr]]) -> Begin:
+        return Begin(tuple((n, self.so_far(*place) if self.so_far else self._zero())
+                           for n, place in enumerate(places)))
 
     def _zero(self) -> Expr:
         kind = self.product.kind
@@ -270,7 +308,12 @@ class _Builder:
         self.finish = keep
         whole = isinstance(terms, int) and terms % size == 0
         self.terms = int64(size) if whole else b.min(self.terms - self.first_term, size)
-        parts = Loop(number, e.size(count), self._matrix())
+        if goes_in_steps(self.product):
+            steps = self._in_steps(lambda row, column: load(
+                e.buffer(sums), at(chunk, row, column), kind))
+        else:
+            steps = self._matrix()
+        parts = Loop(number, e.size(count), steps)
         row, column, part = e.loop(), e.loop(), e.loop()
         place = b.index(row), b.index(column)
         more, so_far = accumulator(1, kind), accumulator(0, kind)
@@ -280,10 +323,54 @@ class _Builder:
         loops = [(row, self.rows), (column, self.columns)]
         if self.product.exchanged:  # lanes run along the last axis of the result
             loops.reverse()
-        body: Body = (self._begin(1), fold, *self._finished([place]))
+        body: Body = (self._begin([place]), fold, *self._finished([place]))
         for lanes, (number, extent) in enumerate(reversed(loops)):
             body = (Loop(number, extent, body, lanes=1 - lanes),)
         return (parts, *body)
+
+    def _in_steps(self, so_far: Factor) -> Body:
+        """The sums of a chunk, for all of which some terms are added before the next ones.
+
+        What a tile reads of the right operand stays in the level-one cache for all rows, and what
+        it reads of the left one is in the level-two cache when its step begins.
+        """
+        e, number, of_chunk, first = self.e, self.e.loop(), self.terms, self.first_term
+        step = b.index(number)
+        count = simplified(b.floordiv(of_chunk + (STEP - 1), STEP))
+        even = of_chunk.op == "const" and of_chunk.attr % STEP == 0
+        self.terms = int64(STEP) if even else b.min(of_chunk - step * STEP, STEP)
+        self.first_term = simplified(first + step * STEP)
+        self.so_far = lambda row, column: b.select(
+            b.eq(step, 0), self._zero(), so_far(row, column))
+        panels = step_panels(self.product)
+
+        def part(start: Expr, columns: int) -> Body:
+            self.ahead = partial(self._next_step, panels, start)
+            copy = panels.copy(e, self._right, self.terms, start, columns)
+            return (copy, *self._all_rows(
+                lambda column, term: b.cast(panels.element(e, term, column), self.product.kind),
+                start, int64(columns), self.rows))
+
+        body = self._by_columns(panels.width, part)
+        self.terms, self.first_term, self.so_far, self.ahead = of_chunk, first, None, None
+        return (Loop(number, count, body),)
+
+    def _next_step(
+        self, panels: StepPanels, start: Expr, rows: list[Expr], term: Expr
+    ) -> Soon:
+        """The left operand's terms of the next step, and the right one's next panel."""
+        parts = ceildiv(self.columns.attr, panels.width)
+        pace = max(1, len(rows) // parts)
+        done = b.floordiv((b.floordiv(start, panels.width) * self.rows + rows[0])
+                          * (STEP * pace), len(rows)) + term * pace
+        left = self._left(int64(0), int64(STEP))
+        last = b.ge(start + panels.width, self.columns)
+        tile = b.floordiv(rows[0], len(rows))
+        column = b.select(last, int64(0), start + panels.width) + b.bit_and(
+            tile, panels.width // self.product.lanes - 1) * self.product.lanes
+        right = self._right(column, b.select(last, int64(STEP), int64(0)) + term)
+        return tuple((x.attr, simplified(x.args[0] + more)) for x, more in (
+            (left, done), (right, int64(0))) if x.op == "load")
 
     # ---- sums along both operands -----------------------------------------------------------
 
@@ -313,7 +400,7 @@ class _Builder:
         fold = Fold(number, self.terms, tuple(range(count)),
                     tuple(range(count, 2 * count)), terms, sums, (self._zero(),) * count,
                     lanes=True)
-        return (self._begin(count), fold, *self._finished(places))
+        return (self._begin(places), fold, *self._finished(places))
 
 
 def _is_one(size: Expr) -> bool:

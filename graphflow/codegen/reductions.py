@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphflow.codegen.channels import build_channels, channels_of, in_any_order
 from graphflow.codegen.chunks import build_chunked, rows_of_a_chunk
 from graphflow.codegen.columns import build_columns, rows_together
 from graphflow.codegen.elements import Elements
@@ -24,6 +25,9 @@ def build_reduction(
     down = _rows_of_columns(sizes, reduced)
     if down is not None:
         return build_columns(e, node, (sizes[0], sizes[1]), down)
+    channels = channels_of(sizes, reduced)
+    if channels is not None and in_any_order(node):
+        return build_channels(e, [node], (sizes[0], channels))
     rows = rows_of_a_chunk(sizes, reduced)
     if rows is not None:
         return build_chunked(e, node, lowering, sizes, reduced, rows, ctx)

@@ -20,6 +20,7 @@ from graphflow.codegen.steps import (
     Schedule,
 )
 from graphflow.dims import SymDim, same, symbol_name
+from graphflow.ops.loop_turns import turns_of
 from graphflow.program import Node, Program
 
 NATIVE = ("If", "While")
@@ -27,12 +28,12 @@ NATIVE = ("If", "While")
 
 def region_step(
     node: Node, used: Sequence[bool], known: Set[str],
-    scheduled: Callable[[Program], Schedule],
+    scheduled: Callable[[Program], Schedule], counts: bool = True,
 ) -> RegionStep | str:
     """The step of a region that runs natively, or why it cannot.
 
     used: which outputs anything uses. known: the unknowns known around it. scheduled: gives the
-    schedule of a body.
+    schedule of a body. counts: whether a loop's number of turns may be used where it is known.
     """
     if node.opdef.name not in NATIVE:
         return f"{node.opdef.name} is driven by Python"
@@ -56,7 +57,10 @@ def region_step(
         if reason:
             return reason
         bodies[name] = Body(program, schedule, SizeGuards(program.nodes, program.nodes))
-    return RegionStep(node, tuple(used), bodies)
+    turns = turns_of(node) if counts else None
+    if turns is not None and not symbols_of([turns]) <= known:
+        turns = None
+    return RegionStep(node, tuple(used), bodies, turns)
 
 
 def _sizes(node: Node, used: Sequence[bool]) -> set[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from graphflow.codegen.choices import Measured
 from graphflow.codegen.compile import assembly_text, kernel_name, llvm_text
 from graphflow.codegen.cost import flops
 from graphflow.codegen.memory_report import StoredValue, ValueNames, known_bytes
@@ -42,6 +43,7 @@ class KernelRecord:
       within: the region whose body it belongs to (`%12`), or empty. The body of a loop runs once
         a turn; costs are those of one.
       loop_ir, llvm, assembly: its code, where that was asked for.
+      measured: what `Options(autotune=True)` has measured and chosen; None: nothing.
     """
 
     step: int
@@ -60,6 +62,7 @@ class KernelRecord:
     loop_ir: str | None
     llvm: str | None
     assembly: str | None
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ def _kernel(
         tuple(dict.fromkeys(o for n in nodes if (o := names.origin(n)).name)), within,
         str(kernel) if ir else None,
         llvm_text(kernel) if llvm else None,
-        assembly_text(kernel) if assembly else None)
+        assembly_text(kernel) if assembly else None, launch.measured)
 
 
 def _buffers(

@@ -14,14 +14,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from graphflow.codegen.capabilities import Capabilities
+from graphflow.codegen.channels import ChannelGroup, merge_channels
 from graphflow.codegen.checks import build_check, status_word
 from graphflow.codegen.elements import Elements, NotCompilable, picks_in_row
 from graphflow.codegen.epilogues import EpilogueMerger, Product
 from graphflow.codegen.inlining import Inlining
+from graphflow.codegen.joined import JoinedMap, with_joins
 from graphflow.codegen.launches import Launches
 from graphflow.codegen.library import build_library
 from graphflow.codegen.ordering import delay_updates
 from graphflow.codegen.packing import packed_operands
+from graphflow.codegen.pool_gradient import gathers_pool
 from graphflow.codegen.reading import NEEDS_SIZES, Readers, read_inputs
 from graphflow.codegen.regions import region_step
 from graphflow.codegen.rows import Group, Reduction, RowGroup, RowMerger
@@ -73,9 +76,15 @@ class Scheduler(Launches):
 
     Attributes:
       check: what builds the nests of checks.
+      counts: whether loops whose number of turns is known are planned with it.
+      joins: whether concatenations take up the groups that their pieces come from.
+      pools_finish: whether elementwise work joins gradients of max-pooling.
     """
 
     check = staticmethod(build_check)
+    counts = True
+    joins = True
+    pools_finish = True
 
     def __init__(
         self, program: Program, capabilities: Capabilities, known: Iterable[str] = ()
@@ -89,6 +98,7 @@ class Scheduler(Launches):
         # (value, sizes) → the last group of these sizes that touches the value; None: any value.
         self.touching: dict[tuple[Value | None, tuple[Dim, ...]], int] = {}
         self.contractions: dict[int, Node] = {}
+        self.pools: dict[int, Node] = {}
         self.known: dict[str, int] = dict.fromkeys(known, -1)
         self.checks: dict[tuple, _Check] = {}
         self.room: dict[Value, tuple[Dim, ...]] = {}
@@ -103,13 +113,18 @@ class Scheduler(Launches):
         self._prune(readers, results)
         rows = RowMerger(self.steps, self._before, self._root, readers, follows, results)
         epilogues = EpilogueMerger(
-            self.contractions, self._before, self._root, self._visited, readers, follows,
+            self.contractions | self.pools, self._before, self._root, self._visited, readers,
+            follows,
             self._sizes_from, results, {*self.program.writes.values()})
         steps: list[Step] = []
         checks = list(self.checks.values())
         done: set[int] = set()
         first = 0  # the first step that is not done
-        for step, numbers in epilogues.merge(rows.merge()):
+        merged = epilogues.merge(merge_channels(
+            rows.merge(), follows, lambda members: self._channel_frame(members) is not None))
+        if self.joins:
+            merged = with_joins(merged, readers, follows, results, self.inlining.fit_together)
+        for step, numbers in merged:
             while checks and checks[0].number <= first:
                 steps.append(checks.pop(0).launch)
             done.update(numbers)
@@ -118,14 +133,22 @@ class Scheduler(Launches):
             if isinstance(step, RowGroup):
                 self.room |= step.local
                 steps.append(self._row_kernel(step))
+            elif isinstance(step, ChannelGroup):
+                steps.append(self._channel_kernel(step))
             elif isinstance(step, Product):
                 steps.append(self._product_kernel(step))
                 if not step.kept:
                     self._forget(step.node.outputs[0])
+            elif isinstance(step, JoinedMap):
+                steps.append(self._joined_kernel(step))
+                for value in step.inside:
+                    self._forget(value)
             elif isinstance(step, Group):
                 steps.append(self._map_kernel(step))
             elif isinstance(step, Reduction):
                 steps.append(self._build(step.node, step.number))
+            elif isinstance(step, Launch) and numbers[0] in self.contractions:
+                steps.append(self._measured(self.contractions[numbers[0]], numbers[0], step))
             else:
                 steps.append(step)  # type: ignore[arg-type]  # groups were handled above
         steps.extend(check.launch for check in checks)
@@ -213,7 +236,8 @@ class Scheduler(Launches):
         used = [v in self.results or bool(self.readers.of.get(v)) for v in node.outputs]
         known = self.known.keys()
         step = region_step(
-            node, used, known, lambda body: type(self)(body, self.capabilities, known).schedule())
+            node, used, known, lambda body: type(self)(body, self.capabilities, known).schedule(),
+            self.counts)
         if isinstance(step, str):
             self._host(node, step)
             return
@@ -316,12 +340,23 @@ class Scheduler(Launches):
             return True
         if picks_in_row(node) and not self.capabilities.is_leaf(node.inputs[0].node):
             return True  # the rows that it picks from are needed no longer
-        cheap = self.capabilities.cheap(node) or self._brief(value)
+        cheap = self.capabilities.cheap(node) or self._brief(value) or self._centred(node)
         if len(users) > 1 and not cheap:
             return True
         return not cheap and any(
             isinstance(u.opdef.lowering, INLINABLE) and _larger(u.outputs[0], value)
             for u in users)
+
+    def _centred(self, node: Node) -> bool:
+        """True for x − mean(x) and the like, channel by channel: x in memory is read as fast."""
+        if len(node.inputs) != 2:
+            return False
+        x, y = node.inputs
+        return (x in self.stored and y in self.stored
+                and y.shape.rank == 1 < (x.shape.rank or 0)
+                and x.shape.sizes == node.outputs[0].shape.sizes
+                and isinstance(self._root(y).node.opdef.lowering, Reduce)
+                and self.capabilities.single(node))
 
     def _brief(self, value: Value) -> bool:
         """True for a scalar that takes a few operations: each kernel computes it once."""
@@ -447,6 +482,8 @@ class Scheduler(Launches):
             return
         if isinstance(lowering, Contraction):
             self.contractions[len(self.steps)] = node
+        elif self.pools_finish and gathers_pool(node):
+            self.pools[len(self.steps)] = node
         self.steps.append(launch)
         self.stored.update((v, len(self.steps) - 1) for v in node.outputs)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from graphflow.loop_ir.expr import Expr, walk
+from graphflow.loop_ir.expr import Expr, Leaf, leaves, walk
 from graphflow.loop_ir.nest import (
     Begin,
     Fold,
@@ -164,13 +164,13 @@ class _Analysis:
     def _loads_private(self, statement: Statement) -> bool:
         key = id(statement)
         if key not in self._reading:
-            self._reading[key] = any(n.op == "load" and self._private(n.attr)
-                                     for n in walk(*expressions(statement)))
+            self._reading[key] = any(op == "load" and self._private(number)
+                                     for op, number, _ in _leaves(statement))
         return self._reading[key]
 
     def _independent(self, loop: Loop) -> bool:
         """True if no accumulator goes through the turns, and the extent is there at first."""
-        plain = all(n.op not in ("index", "load", "accumulator") for n in walk(loop.extent))
+        plain = all(op not in ("index", "load", "accumulator") for op, _, _ in leaves(loop.extent))
         return plain and not self._free_of(loop)
 
     def _free_of(self, loop: Loop) -> frozenset[int]:
@@ -201,9 +201,8 @@ class _Analysis:
     def _is_linear(self, expr: Expr, number: int) -> bool:
         """True if an expression moves with an index, by the same length in each turn."""
         found = self._linear.setdefault(number, {})
-        for node in walk(expr) if expr not in found else ():
-            if node not in found:
-                found[node] = _moves(node, number, [found[a] for a in node.args])
+        for node in walk(expr, known=found):
+            found[node] = _moves(node, number, [found[a] for a in node.args])
         return found[expr] is True
 
 
@@ -226,13 +225,19 @@ def _may_be_long(loop: Loop) -> bool:
 
 def _used_accumulators(statement: Statement) -> set[int]:
     """The accumulators that a statement reads or changes, and does not begin."""
-    used = {n.attr for n in walk(*expressions(statement)) if n.op == "accumulator"}
+    used = {number for op, number, _ in _leaves(statement) if op == "accumulator"}
     if isinstance(statement, Fold):
         used |= set(statement.into)
         used -= set(statement.right)
     if isinstance(statement, Update):
         used |= {n for n, _ in statement.accumulators}
     return used
+
+
+def _leaves(statement: Statement) -> Iterator[Leaf]:
+    """The leaves of a statement's own expressions."""
+    for expr in expressions(statement):
+        yield from leaves(expr)
 
 
 def digits(offset: Expr) -> list[tuple[Expr, Expr | None]]:
@@ -252,8 +257,7 @@ def _touched(body: tuple[Statement, ...]) -> set[int]:
     for statement in body:
         if isinstance(statement, Store):
             found.add(statement.buffer)
-        for expr in expressions(statement):
-            found.update(n.attr for n in walk(expr) if n.op == "load")
+        found.update(number for op, number, _ in _leaves(statement) if op == "load")
         if isinstance(statement, Loop):
             found |= _touched(statement.body)
     return found

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphflow.codegen.compile import vector_bytes
 from graphflow.codegen.convolution_tiles import ConvolutionTiles, Finish, Plan
 from graphflow.codegen.depthwise_tiles import DepthwiseTiles, depthwise_fits
 from graphflow.codegen.elements import Elements
-from graphflow.codegen.filter_gradient import FilterGradient, FilterPlan
+from graphflow.codegen.filter_gradient import FilterGradient
+from graphflow.codegen.filter_tiling import FilterPlan
 from graphflow.codegen.linear_offsets import with_linear_offsets
+from graphflow.codegen.narrow_tiles import NarrowTiles, narrow_fits
 from graphflow.codegen.phases import adjoint_phases, forward_phases
+from graphflow.codegen.processor import vector_bytes
+from graphflow.dtypes import float32
+from graphflow.loop_ir import b
 from graphflow.loop_ir.nest import Statement, Store
 from graphflow.lowering import Contraction, Sliding
 from graphflow.program import Node, Value
@@ -52,11 +56,16 @@ def build_sliding(e: Elements, node: Node, finish: Finish | None) -> Body | None
     def store(place: tuple[Any, ...], total: Any) -> Body:
         return (Store(e.buffer(out, written=True), e.offset(out, place), total),)
 
+    def rounded(place: tuple[Any, ...], total: Any) -> Body:
+        return (finish or store)(place, b.cast(total, out.dtype))
+
     batch = e.size(out.shape.sizes[0])
     e.sizes_are_constants = True
     if plan.depthwise:
-        return with_linear_offsets(DepthwiseTiles(e, plan, batch, finish or store).body())
-    tiles = ConvolutionTiles(e, plan, _lanes(plan), batch, finish or store)
+        return with_linear_offsets(DepthwiseTiles(e, plan, batch, rounded).body())
+    if narrow_fits(plan, _lanes(plan)):
+        return with_linear_offsets(NarrowTiles(e, plan, batch, rounded).body())
+    tiles = ConvolutionTiles(e, plan, _lanes(plan), batch, rounded)
     return with_linear_offsets(tiles.body())
 
 
@@ -87,18 +96,19 @@ def _sliding(node: Node) -> Sliding | None:
     assert isinstance(lowering, Contraction)
     values = (*node.inputs[:2], node.outputs[0])
     kind = values[0].dtype
-    if lowering.sliding is None or vector_bytes() < 32 or not all(
-        v.dtype is kind and kind.name in ("float32", "float64")
-        and all(_is_known(d) for d in v.shape.sizes[1:]) for v in values
-    ):
+    stored = values[2].dtype
+    if lowering.sliding is None or vector_bytes() < 32 or not (
+            stored is kind or (kind is float32 and stored.name in ("float16", "bfloat16"))):
+        return None
+    if not all(kind.name in ("float32", "float64") and (v.dtype is kind or v is values[2])
+               and all(_is_known(d) for d in v.shape.sizes[1:]) for v in values):
         return None
     sliding = lowering.sliding(Elements(lambda v: True).context(node))
     windows = {"output": 1, "image": 1, "filter": 2}[sliding.role]
     if not sliding.channels_last or not _is_known(values[windows].shape.sizes[0]):
         return None
-    own = sliding.role != "filter" and sliding.groups == values[0].shape.sizes[-1] and (
-        values[0].shape.sizes[-1] == values[2].shape.sizes[-1])
-    return sliding if own or (isinstance(sliding.groups, int) and sliding.groups == 1) else None
+    return sliding if isinstance(sliding.groups, int) and (
+        sliding.groups == 1 or sliding.role != "filter") else None
 
 
 def _is_known(size: Any) -> bool:
@@ -111,8 +121,9 @@ def _plan(node: Node, sliding: Sliding) -> Plan:
     turned = sliding.role == "image"
     phases = tuple(map(adjoint_phases if turned else forward_phases, sliding.axes))
     window = tuple(a.window for a in sliding.axes)
-    return Plan(image, filter, turned, phases, tuple(spatial), window, terms,
-                _known(node.outputs[0])[-1], sliding.groups > 1)
+    columns = _known(node.outputs[0])[-1]
+    return Plan(image, filter, turned, phases, tuple(spatial), window, terms, columns,
+                sliding.groups, 1 < sliding.groups == terms == columns)
 
 
 def _known(value: Value) -> list[int]:

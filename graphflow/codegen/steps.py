@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Union
 
+from graphflow.codegen.choices import Measured
 from graphflow.codegen.library import LibraryKernel
 from graphflow.codegen.sizes import SizeGuards
 from graphflow.dims import Dim
@@ -44,6 +45,7 @@ class Launch:
       update: what is called instead where a scatter's pair is one memory, if there is that.
       address: of the compiled kernel, once there is one.
       footprints: of the kernel, once somebody has asked what the members of a team do of it.
+      measured: what was measured to choose how the kernel is built; None: it was not.
     """
 
     kernel: Kernel | LibraryKernel
@@ -54,6 +56,7 @@ class Launch:
     update: Update | None = None
     address: int = 0
     footprints: Footprints | None = None
+    measured: Measured | None = None
 
 
 @dataclass(slots=True)
@@ -109,14 +112,20 @@ class RegionStep:
       node: the `If` or `While`.
       used: for each output of the node, whether anything uses it.
       bodies: by the name of the attribute.
+      turns: how many turns a loop makes, where that is known before it begins.
     """
 
     node: Node
     used: tuple[bool, ...]
     bodies: dict[str, Body]
+    turns: Dim | None = None
 
     def histories(self) -> list[Value]:
-        """The outputs that grow with each turn of a loop."""
+        """The outputs that grow with each turn of a loop whose number of turns is not known."""
+        return self.kept() if self.turns is None else []
+
+    def kept(self) -> list[Value]:
+        """The outputs that hold a value of each turn of a loop."""
         count = self.node.attrs["loop_vars"]
         end = count + 1 + count + (self.node.attrs["saved"] if count else 0)
         return [v for v, used in zip(self.node.outputs[:end], self.used)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from graphflow.codegen.choices import choose
+
 REGISTERS = 32
 LATENCY = 8         # multiply-adds that a core has in flight
 WAYS = 8            # rows that may lie in one set of the first cache, of its twelve ways
@@ -59,8 +61,13 @@ def cycles(rows: int, vectors: int) -> float:
 
 
 def cut_columns(columns: int, lanes: int, vectors: int) -> tuple[Columns, ...]:
-    """Blocks of so many vectors, the whole vectors that are left, and a part of one."""
+    """Blocks of so many vectors, the whole vectors that are left, and a part of one.
+
+    One block if as many vectors hold all columns alike: 24 of them are two vectors of 12.
+    """
     whole, rest = divmod(columns, lanes)
+    if rest and whole < vectors and columns % vectors == 0:
+        return (Columns(0, vectors, columns // vectors, 1),)
     parts = []
     if whole >= vectors:
         parts.append(Columns(0, vectors, lanes, whole // vectors))
@@ -79,11 +86,12 @@ def even_cut(count: int, most: int) -> list[int]:
 
 
 def choose_tiling(
-    counts: Sequence[int], columns: int, terms: int, lanes: int, row_bytes: int
+    counts: Sequence[int], columns: int, groups: int, terms: int, lanes: int, row_bytes: int
 ) -> Tiling:
     """The cheapest tiling for rows in runs of `counts`, and so many terms of each sum.
 
-    lanes: of a vector; row_bytes: from one row to the next.
+    groups: of columns; no block belongs to two of them. lanes: of a vector; row_bytes: from one
+    row to the next.
     """
     def cost(tiling: Tiling) -> float:
         total = 0.0
@@ -94,14 +102,27 @@ def choose_tiling(
                                             + terms * cycles(rows, part.vectors))
         return total * (1 + PART * len(tiling.parts))
 
-    return min(_tilings(columns, lanes, row_bytes), key=cost)
+    return choose("tile", _tilings(columns, groups, lanes, row_bytes), cost)
 
 
-def _tilings(columns: int, lanes: int, row_bytes: int) -> Iterator[Tiling]:
-    for vectors in range(1, max(1, min(4, columns // lanes)) + 1):
+def _tilings(columns: int, groups: int, lanes: int, row_bytes: int) -> Iterator[Tiling]:
+    each = columns // groups
+    for vectors in range(1, min(4, -(-each // lanes)) + 1):
+        parts = (cut_columns(columns, lanes, vectors) if groups == 1
+                 else _cut_groups(columns, each, lanes, vectors))
         together = max(1, SET_PERIOD // _power_of_two(row_bytes))
         for rows in range(min(most_rows(vectors), WAYS * together), 3, -1):
-            yield Tiling(rows, cut_columns(columns, lanes, vectors))
+            if parts:
+                yield Tiling(rows, parts)
+
+
+def _cut_groups(columns: int, each: int, lanes: int, vectors: int) -> tuple[Columns, ...]:
+    """Blocks of vectors that divide each group of columns; nothing if the vectors do not."""
+    if each % vectors:
+        return ()
+    width = next(n for n in range(min(lanes, each // vectors), 0, -1)
+                 if each // vectors % n == 0)
+    return (Columns(0, vectors, width, columns // (vectors * width)),)
 
 
 def _power_of_two(n: int) -> int:

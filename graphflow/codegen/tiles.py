@@ -11,9 +11,10 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graphflow.codegen.compile import vector_bytes
+from graphflow.codegen.choices import choose
 from graphflow.codegen.elements import int64
 from graphflow.codegen.matrices import Product
+from graphflow.codegen.processor import vector_bytes
 from graphflow.dims import Dim
 from graphflow.loop_ir import b
 from graphflow.loop_ir.expr import Expr
@@ -26,6 +27,7 @@ MOST_ROWS = 16       # more make code longer, not faster
 MOST_VECTORS = 4
 FEW_ROWS_VECTORS = 8
 CHUNK, MOST_RESULTS = 512, 1 << 16  # terms that are summed at a time, for not too many results
+CHUNKS = (CHUNK, 2 * CHUNK, CHUNK // 2)
 LONG_CHUNK, FEW_RESULTS = 4096, 256
 DOT_TERMS = 16
 FEW_ROWS = 12                       # of a result, that no copy of an operand pays for
@@ -88,6 +90,16 @@ class Tiling:
     vectors: int | None
     width: int
 
+    @classmethod
+    def of(cls, product: Product) -> Tiling:
+        """That of a product."""
+        width = max(1, product.kind.size * product.lanes // vector_bytes())
+        return cls(vectors_of(product.columns, product.lanes), width)
+
+    def time(self, rows: int) -> float:
+        """Cycles for a term of so many rows, in the tiles that are best for them."""
+        return min(self._ways(rows))[0] if rows else 0.0
+
     @property
     def room(self) -> int:
         """How many vectors of sums there are registers for, beside what is loaded."""
@@ -95,6 +107,11 @@ class Tiling:
 
     def best(self, rows: int | None) -> tuple[int, int]:
         """Rows and vectors of the tiles that take least time with all rows; None: with many."""
+        _, vectors, tall = choose("tile", self._ways(rows), lambda way: way)
+        return -tall, -vectors
+
+    def _ways(self, rows: int | None) -> list[tuple[float, int, int]]:
+        """Cycles, and vectors and rows below zero, of the tiles that there can be."""
         found = []
         for vectors in (1, 2, 4, 8):
             if vectors > (MOST_VECTORS if rows is None else self.beside(1) if rows == 1
@@ -103,8 +120,7 @@ class Tiling:
             most = min(self.room // vectors, MOST_ROWS, rows or MOST_ROWS)
             found += [(self._time(rows, tall, vectors), -vectors, -tall)
                       for tall in range(1, most + 1)]
-        _, vectors, tall = min(found)
-        return -tall, -vectors
+        return found
 
     def _time(self, rows: int | None, tall: int, vectors: int) -> float:
         """Cycles for a term of all rows, or for a row of many."""
@@ -164,7 +180,7 @@ def chunk_of_terms(product: Product) -> int | None:
         return LONG_CHUNK
     far = product.left.turned or terms * columns * product.right.value.dtype.size > NEAR_BYTES
     if far and terms >= 2 * CHUNK and 12 * columns <= results <= MOST_RESULTS:
-        return CHUNK
+        return choose("chunk", CHUNKS, CHUNKS.index)
     return None
 
 

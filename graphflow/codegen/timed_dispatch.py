@@ -19,7 +19,7 @@ from typing import Any
 from llvmlite import ir
 
 from graphflow.codegen.compile import CACHE
-from graphflow.codegen.dispatch import STATE, Walk
+from graphflow.codegen.dispatch import Walk, walk_first
 from graphflow.codegen.meeting import Meeting
 from graphflow.errors import UnimplementedError
 
@@ -115,16 +115,7 @@ def emit_timed_dispatcher(module: ir.Module, name: str) -> None:
     function = ir.Function(module, ir.FunctionType(_I64, [_P64, _P64]), name)
     b = ir.IRBuilder(function.append_basic_block("entry"))
     state, log = function.args
-    words = {word: b.gep(state, [ir.Constant(_I64, i)]) for i, word in enumerate(STATE)}
-    row = b.load(words["row"])
-    with b.if_then(b.icmp_signed("==", row, _ZERO)):
-        b.store(_ZERO, words["teamed"])
-    members = b.alloca(_I64)
-    b.store(_ONE, members)
-    with b.if_then(b.icmp_signed("!=", b.load(words["teamed"]), _ZERO), likely=False):
-        team = b.inttoptr(b.load(words["team"]), _P64)
-        b.store(b.call(meeting.join, [team, state, row]), members)
-    b.ret(b.call(walk.function, [state, _ZERO, b.load(members), row, log]))
+    b.ret(walk_first(b, walk, meeting, state, log))
 
 
 @cache

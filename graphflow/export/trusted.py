@@ -14,6 +14,8 @@ from graphflow.runtime.prepared import give_records
 
 ENVIRONMENT = "native/environment"
 RECORD, OBJECT = "native/record.", "native/object."
+DEVICE_ENVIRONMENT = "native/cuda.environment"
+DEVICE_RECORD, DEVICE_OBJECT = "native/cuda.record.", "native/cuda.object."
 
 
 def environment_name() -> str:
@@ -22,7 +24,15 @@ def environment_name() -> str:
 
 
 def take_native(members: Mapping[str, bytes]) -> bool:
-    """Takes up the compiled part of a file; False if there is none for this process."""
+    """Takes up the compiled part of a file; False if there is none for this process.
+
+    Code for a GPU is kept until a session runs on one like it.
+    """
+    if DEVICE_ENVIRONMENT in members:
+        from graphflow.runtime.cuda.given import give_device_code
+
+        give_device_code(members[DEVICE_ENVIRONMENT].decode("ascii", "replace"),
+                         _named(members, DEVICE_OBJECT), _named(members, DEVICE_RECORD))
     if members.get(ENVIRONMENT) != environment_name().encode():
         return False
     CACHE.give(_named(members, OBJECT))

@@ -33,7 +33,8 @@ _PLACEHOLDERS = ("Placeholder", "PlaceholderWithDefault")
 
 def write_export(
     path: PathLike, signatures: Mapping[str, Any], session: BaseSession | None, training: bool,
-    sites: bool, compiled: Callable[[Mapping[str, bytes]], Mapping[str, bytes]] | None = None,
+    sites: bool,
+    compiled: Callable[[Mapping[str, bytes], BaseSession], Mapping[str, bytes]] | None = None,
 ) -> None:
     """What `gf.export` does. compiled: gives further members for those that there are."""
     session = _session(session, signatures)
@@ -41,7 +42,7 @@ def write_export(
     members = build_members(signatures, session, training=training, sites=sites)
     if compiled is not None:
         members = build_members(signatures, session, training=training, sites=sites,
-                                extra=compiled(members))
+                                extra=compiled(members, session))
     write_archive(path, members)
 
 

@@ -16,6 +16,8 @@ import numba.extending
 from llvmlite import ir
 
 from graphflow.dtypes import DType
+from graphflow.kernels.order_keys import hash_slot, order_key
+from graphflow.kernels.order_keys import is_nan as is_nan_bits
 
 types: Any = numba.core.types  # no annotations
 intrinsic: Callable[[Callable[..., Any]], Any] = numba.extending.intrinsic
@@ -24,11 +26,6 @@ BITS = {1: types.uint8, 2: types.uint16, 4: types.uint32, 8: types.uint64}
 INTEGERS = {4: types.int32, 8: types.int64}
 POINTERS = types.CPointer(types.CPointer(types.uint8))
 SIZES = types.CPointer(types.int64)
-
-# The bits of +∞: what is larger without its sign is no number.
-_INFINITIES = {"float16": 0x7C00, "bfloat16": 0x7F80, "float32": 0x7F800000,
-               "float64": 0x7FF0000000000000}
-_GOLDEN = 0x9E3779B97F4A7C15  # 2⁶⁴ over the golden ratio: Knuth, TAOCP 3, 6.4
 
 
 @intrinsic
@@ -55,7 +52,7 @@ def key_loader(dtype: DType) -> Any:
 
     def emit(context: Any, b: ir.IRBuilder, signature: Any, args: Any) -> Any:
         x = b.load(b.gep(args[0], [args[1]]))
-        key = _order_key(b, x, dtype, bits)
+        key = order_key(b, x, dtype, bits)
         wide = context.get_value_type(kind)
         return key if wide.width == bits.width else b.zext(key, wide)
 
@@ -64,21 +61,6 @@ def key_loader(dtype: DType) -> Any:
         return kind(pointer, types.int64), emit
 
     return key
-
-
-def _order_key(b: ir.IRBuilder, x: Any, dtype: DType, bits: ir.IntType) -> Any:
-    sign = ir.Constant(bits, 1 << (bits.width - 1))
-    if not dtype.is_floating:
-        return b.xor(x, sign) if dtype.is_integer and not dtype.is_unsigned else x
-    x = b.select(b.icmp_unsigned("==", x, sign), ir.Constant(bits, 0), x)
-    negative = b.ashr(x, ir.Constant(bits, bits.width - 1))
-    ordered = b.xor(x, b.or_(negative, sign))
-    return b.select(_is_nan(b, x, dtype, bits), ir.Constant(bits, -1), ordered)
-
-
-def _is_nan(b: ir.IRBuilder, x: Any, dtype: DType, bits: ir.IntType) -> Any:
-    size = b.and_(x, ir.Constant(bits, (1 << (bits.width - 1)) - 1))
-    return b.icmp_unsigned(">", size, ir.Constant(bits, _INFINITIES[dtype.name]))
 
 
 @cache
@@ -90,7 +72,7 @@ def nan_test(dtype: DType) -> Any:
         if not dtype.is_floating:
             return ir.Constant(ir.IntType(64), 0)
         x = b.load(b.gep(args[0], [args[1]]))
-        return b.zext(_is_nan(b, x, dtype, bits), ir.IntType(64))
+        return b.zext(is_nan_bits(b, x, dtype, bits), ir.IntType(64))
 
     @intrinsic
     def is_nan(_: Any, pointer: Any, index: Any) -> Any:
@@ -147,9 +129,6 @@ def slot(_: Any, key: Any, capacity: Any) -> Any:
     def emit(context: Any, b: ir.IRBuilder, signature: Any, args: Any) -> Any:
         wide = ir.IntType(64)
         word = args[0] if args[0].type.width == 64 else b.zext(args[0], wide)
-        mixed = b.mul(b.xor(word, b.lshr(word, ir.Constant(wide, 32))),
-                      ir.Constant(wide, _GOLDEN))
-        fraction = b.lshr(mixed, ir.Constant(wide, 32))
-        return b.lshr(b.mul(fraction, args[1]), ir.Constant(wide, 32))
+        return hash_slot(b, word, args[1])
 
     return types.int64(key, types.int64), emit

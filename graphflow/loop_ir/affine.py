@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from graphflow.loop_ir.expr import Expr, build, walk
+from graphflow.loop_ir.expr import Expr, build, leaves, walk
 
 
 def stride(expr: Expr, number: int) -> int | None:
     """How far an offset moves when the index moves by one; None if that is not one constant."""
+    if not depends(expr, number):
+        return 0
     strides: dict[Expr, Any] = {}
     for node in walk(expr):
         strides[node] = _node_stride(node, number, strides)
@@ -71,7 +73,7 @@ def _node_slope(
 
 def depends(expr: Expr, number: int) -> bool:
     """True if the expression uses the index of loop `number`."""
-    return any(n.op == "index" and n.attr == number for n in walk(expr))
+    return ("index", number, "int64") in leaves(expr)
 
 
 def bounds(expr: Expr, known: Mapping[Expr, tuple[int, int]]) -> tuple[int, int] | None:

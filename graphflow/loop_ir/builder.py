@@ -7,7 +7,6 @@ them.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -56,6 +55,8 @@ class ScalarBuilder:
 
     def __getattr__(self, name: str) -> Callable[..., Expr]:
         if name not in OPS:
+            import difflib
+
             close = difflib.get_close_matches(name, OPS, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise AttributeError(f"There is no scalar op {name!r}.{hint}")

@@ -20,7 +20,7 @@ from graphflow.dtypes import DType
 from graphflow.dtypes import bool_ as bool_dtype
 from graphflow.dtypes import int64 as int64_dtype
 from graphflow.errors import ProgramError
-from graphflow.loop_ir.expr import Expr, build, to_text, walk
+from graphflow.loop_ir.expr import Expr, build, leaves, to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,16 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """accumulator[n] = value, for all at once (values see the old ones)."""
+    """accumulator[n] = value, for all at once (values see the old ones).
+
+    Attributes:
+      accumulators: the numbers, with their values.
+      soon: (buffer, offset) of elements that are read soon, a hint that changes no value; they
+        need not exist.
+    """
 
     accumulators: tuple[tuple[int, Expr], ...]
+    soon: tuple[tuple[int, Expr], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +186,8 @@ def expressions(statement: Statement) -> Iterator[Expr]:
             yield statement.where
     else:
         yield from (value for _, value in statement.accumulators)
+        if isinstance(statement, Update):
+            yield from (offset for _, offset in statement.soon)
 
 
 def kernel_text(kernel: Kernel) -> str:
@@ -214,6 +223,8 @@ def _write(statement: Statement, lines: list[str], depth: int) -> None:
     else:
         kind = "begin" if isinstance(statement, Begin) else "update"
         head = f"{kind} {', '.join(str(n) for n, _ in statement.accumulators)}"
+        if isinstance(statement, Update) and statement.soon:
+            head += f" soon {', '.join(str(n) for n, _ in statement.soon)}"
     lines.append(f"{pad}{head}")
     lines.append(f"{pad}  {text}")
 
@@ -244,6 +255,8 @@ class _Verifier:
             elif isinstance(statement, Begin):
                 accumulators.update((n, e.dtype) for n, e in statement.accumulators)
             else:
+                if any(n >= len(self.kernel.buffers) for n, _ in statement.soon):
+                    raise ProgramError("kernel: there is no buffer that is read soon.")
                 for n, e in statement.accumulators:
                     if accumulators.get(n) is not e.dtype:
                         raise ProgramError(f"kernel: accumulator {n} does not exist as "
@@ -294,16 +307,17 @@ class _Verifier:
         return self.kernel.buffers[number]
 
     def _expr(self, expr: Expr, loops: frozenset[int], accumulators: dict[int, DType]) -> None:
-        for node in walk(expr):
-            if node.op == "index" and node.attr not in loops:
-                raise ProgramError(f"kernel: index({node.attr}) is used outside its loop.")
-            if node.op == "size" and node.attr >= self.kernel.sizes:
-                raise ProgramError(f"kernel: there is no size {node.attr}.")
-            if node.op == "accumulator" and accumulators.get(node.attr) is not node.dtype:
-                raise ProgramError(f"kernel: accumulator {node.attr} is not set.")
-            if node.op == "load":
-                parameter = self._buffer(node.attr)
-                if parameter.written or parameter.dtype is not node.dtype:
-                    raise ProgramError(f"kernel: bad load from buffer {node.attr}.")
-            if node.op == "arg":
+        for op, number, dtype in leaves(expr):
+            if op == "index" and number not in loops:
+                raise ProgramError(f"kernel: index({number}) is used outside its loop.")
+            if op == "size" and number >= self.kernel.sizes:
+                raise ProgramError(f"kernel: there is no size {number}.")
+            if op == "accumulator" and (
+                    number not in accumulators or accumulators[number].name != dtype):
+                raise ProgramError(f"kernel: accumulator {number} is not set.")
+            if op == "load":
+                parameter = self._buffer(number)
+                if parameter.written or parameter.dtype.name != dtype:
+                    raise ProgramError(f"kernel: bad load from buffer {number}.")
+            if op == "arg":
                 raise ProgramError("kernel: `arg` belongs to op bodies, not to kernels.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from fractions import Fraction
 
 import numpy as np
 
@@ -231,6 +230,8 @@ def _multiply_add(x: float, y: float, z: float) -> float:
         return x * y + z  # nothing is rounded, and the signs of zeros are right
     if not math.isfinite(z):
         return z  # where x · y may overflow, but must not turn an infinity into NaN
+    from fractions import Fraction
+
     exact = Fraction(x) * Fraction(y) + Fraction(z)
     try:
         # An exact zero is +0 (round to nearest); an underflow keeps the sign of the quotient.

@@ -28,6 +28,7 @@ from graphflow.ops.scope import scope
 from graphflow.shapes import TensorShape, broadcast_shapes, unknown_shape
 
 TYPES = (dt.float32, dt.float64)
+HALVES = (dt.float16, dt.bfloat16)  # computed in float32, rounded once
 # block_keys: how many keys the compiler's kernel takes together, set by the pass that decides it;
 # 0: the op has no kernel of its own.
 _ATTRS = {"scale": Attr("float", 1.0), "causal": Attr("bool", False),
@@ -305,6 +306,7 @@ def scaled_dot_product_attention(
     mask: broadcasts to [..., q, k]; bool (False hides a key), or floats added to the scores.
     causal: query i sees the keys 0 … i only.
     scale: 1 / √d by default.
+    Half types are float32 from the products to the result, which is rounded once.
     A query that sees no key gives the mean of all values. The compiled program keeps no matrix
     [q, k] in memory where that is faster. Raises ShapeError if ranks or sizes do not fit.
     """
@@ -321,11 +323,17 @@ def scaled_dot_product_attention(
             if depth is None:
                 query = query * F.rsqrt(F.cast(F.shape(query)[-1], query.dtype))
             scale = 1.0 if depth is None else 1 / math.sqrt(max(depth, 1))
+        kind = query.dtype
+        if kind in HALVES:
+            query, key, value, *added = (
+                F.cast(x, dt.float32) for x in (query, key, value, *added))
         if query.dtype not in TYPES:
             scores = _scores(F, query, key, tuple(added), float(scale), bool(causal))
             return F.matmul(F.softmax(scores), value, name=last)
         attrs = {"scale": float(scale), "causal": bool(causal)}
-        return apply(ATTENTION, (query, key, value, *added), attrs, name=last)[0]
+        if kind not in HALVES:
+            return apply(ATTENTION, (query, key, value, *added), attrs, name=last)[0]
+        return F.cast(apply(ATTENTION, (query, key, value, *added), attrs)[0], kind, name=last)
 
 
 def _added(mask: Any, dtype: Any) -> Any:

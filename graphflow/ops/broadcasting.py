@@ -51,7 +51,8 @@ BROADCAST_TO = declare(
     "BroadcastTo", "input: any, shape: S", infer=_broadcast_to_type,
     reference=_broadcast_to_reference,
     grad=lambda F, op, g: [F.sum_to(g, op.inputs[0]), None],
-    lowering=View(lambda i, ctx: broadcast_index(i, ctx.in_shapes[0])), symbolic=True,
+    lowering=View(lambda i, ctx: broadcast_index(i, ctx.in_shapes[0], ctx.out_shapes[0])),
+    symbolic=True,
     samples=lambda: [
         Sample((np.array([[1.0], [2.0]]), np.array([3, 2, 4], np.int32))),
         Sample((np.array(1.5), np.array([2, 2], np.int64))),

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections import namedtuple
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -242,7 +241,8 @@ def fixed_unigram_candidate_sampler(
 
 def _frequencies(op: str, name: str | None, path: str) -> list[float]:
     try:
-        lines = Path(path).read_text().splitlines()
+        with open(path) as file:
+            lines = file.read().splitlines()
     except OSError as error:
         raise failure(op, name, f"vocab_file {path!r}: {error.strerror}") from None
     try:

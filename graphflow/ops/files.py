@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +24,9 @@ from graphflow.ops.arguments import typed
 from graphflow.ops.declare import declare
 from graphflow.shapes import SCALAR, TensorShape
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _STRINGS = NotDifferentiable("strings have no gradient")
 _ERRORS: tuple[tuple[type[OSError], type[Exception]], ...] = (
     (FileNotFoundError, NotFoundError), (PermissionError, PermissionDeniedError),
@@ -32,6 +34,8 @@ _ERRORS: tuple[tuple[type[OSError], type[Exception]], ...] = (
 
 
 def _path(name: np.ndarray) -> Path:
+    from pathlib import Path
+
     return Path(os.fsdecode(name.item()))
 
 

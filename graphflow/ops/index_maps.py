@@ -25,13 +25,18 @@ def unravel_index(position: Any, sizes: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(reversed(index))
 
 
-def broadcast_index(index: Sequence[Any], sizes: Sequence[Any]) -> tuple[Any, ...]:
+def broadcast_index(
+    index: Sequence[Any], sizes: Sequence[Any], extents: Sequence[Any]
+) -> tuple[Any, ...]:
     """The element of an array of these sizes that an index of its broadcast reads.
 
-    A size is that of the broadcast or 1, so the remainder serves where it is not known which.
+    A size is that of the broadcast, one of `extents`, or 1, so the remainder serves where it is
+    not known which.
     """
     offset = len(index) - len(sizes)
-    return tuple(index[offset + k] % size for k, size in enumerate(sizes))
+    return tuple(
+        index[offset + k] if size is extents[offset + k] else index[offset + k] % size
+        for k, size in enumerate(sizes))
 
 
 def is_equal(a: Any, b: Any) -> Any:

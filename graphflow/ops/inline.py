@@ -73,14 +73,58 @@ def saved_tensors(region: RegionGraph, kept: set[Tensor]) -> list[Tensor]:
     return saved
 
 
+_GATES = ("Sigmoid", "Tanh")
+_MOVED = ("BiasAdd", "Identity", "Reshape", "Slice", "Split", "SplitV", "StridedSlice")
+
+
 def saved_work(region: RegionGraph) -> list[Tensor]:
-    """What takes longer to compute again than to keep: the results of products."""
-    return [t for op in region.get_operations() for t in op.outputs if is_work(t)]
+    """What takes longer to compute again than to keep: the results of products.
+
+    Where nothing but the sum with a bias uses a product, the sum is kept in its place. So are
+    the gates that are computed of it: their gradients need nothing else, and what no gradient
+    reads has no history.
+    """
+    users: dict[Tensor, list[Operation]] = {}
+    for op in region.get_operations():
+        for tensor in op.inputs:
+            users.setdefault(tensor, []).append(op)
+    found = []
+    for op in region.get_operations():
+        for tensor in op.outputs:
+            if _is_product(tensor):
+                after = users.get(tensor, [])
+                biased = len(after) == 1 and tensor not in region.outputs and (
+                    _sum_with_product(after[0]) is tensor)
+                found.append(after[0].outputs[0] if biased else tensor)
+    return found + [t for op in region.get_operations() for t in op.outputs if _is_gate(t)]
 
 
 def is_work(tensor: Tensor) -> bool:
     """Whether a tensor that a region saves could be computed again."""
+    return (_is_product(tensor) or _sum_with_product(tensor.op) is not None
+            or tensor.op.type in _GATES)
+
+
+def _is_product(tensor: Tensor) -> bool:
     return isinstance(tensor.op.opdef.lowering, Contraction) and tensor.dtype.is_differentiable
+
+
+def _is_gate(tensor: Tensor) -> bool:
+    """True for a sigmoid or tanh of what is a part of a product, or one but for constants."""
+    if tensor.op.type not in _GATES or not tensor.dtype.is_differentiable:
+        return False
+    inner = tensor.op.inputs[0]
+    while inner.op.type in _MOVED or (
+            inner.op.type == "Add" and inner.op.inputs[1].op.type == "Const"):
+        inner = inner.op.inputs[0]
+    return _is_product(inner)
+
+
+def _sum_with_product(op: Operation) -> Tensor | None:
+    """The product that an operation adds a bias to."""
+    if op.type != "BiasAdd" or not _is_product(op.inputs[0]):
+        return None
+    return op.inputs[0]
 
 
 def saved_reads(replaced: Mapping[Tensor, Tensor], handle: Tensor) -> list[Tensor]:

@@ -105,8 +105,7 @@ def _expand(
     wide = F.cast(x, scale.dtype)
     population = variance
     if is_training:
-        mean = F.reduce_mean(wide, axes)
-        population = F.reduce_mean(F.square(wide - F.reshape(mean, shape)), axes)
+        mean, population = F.moments(wide, axes)
         factor, _ = _bessel(F, x, axes, scale.dtype)
         variance = population * factor
     slope = scale * F.rsqrt(population + epsilon)

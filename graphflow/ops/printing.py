@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pprint
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -239,6 +238,8 @@ class _Gap:
 
 def _template(inputs: Sequence[Any], sep: str, tensors: list[Any]) -> Template:
     """The text of `inputs` with gaps for the tensors, which are appended to `tensors`."""
+    import pprint
+
     texts = []
     for item in inputs:
         if isinstance(item, str):

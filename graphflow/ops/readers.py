@@ -6,7 +6,6 @@ takes the next name from the queue, and ends with the queue (OutOfRangeError).
 
 from __future__ import annotations
 
-import gzip
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -128,8 +127,14 @@ def _fixed(size: int, header: int, footer: int, hop: int) -> Callable[[bytes], I
     return read
 
 
+def _gunzip(content: bytes) -> bytes:
+    import gzip
+
+    return gzip.decompress(content)
+
+
 _DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    "": lambda content: content, "GZIP": gzip.decompress, "ZLIB": zlib.decompress}
+    "": lambda content: content, "GZIP": _gunzip, "ZLIB": zlib.decompress}
 
 
 def _tf_records(compression: str) -> Callable[[bytes], Iterator[Record]]:

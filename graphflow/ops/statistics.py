@@ -83,7 +83,8 @@ def _moments_lowering() -> Reduce:
         n = b.cast(count, found[1].dtype)
         return tuple(b.cast(v / n, ctx.out_dtypes[0]) for v in found[1:])
 
-    return Reduce(lowered_axes, constants, lift, _moments_combine, finish, any_order=True)
+    return Reduce(lowered_axes, constants, lift, _moments_combine, finish, any_order=True,
+                  moments=True)
 
 
 MOMENTS = declare(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from typing import Any
 
@@ -219,6 +218,8 @@ def _decode_csv(
     records: np.ndarray, out_types: tuple[dt.DType, ...], defaults: tuple[Any, ...],
     field_delim: str, use_quote_delim: bool, na_value: str, select_cols: tuple[int, ...] | None,
 ) -> tuple[np.ndarray, ...]:
+    import csv
+
     lines = [r.decode("utf-8", "surrogateescape") for r in records.ravel().tolist()]
     rows = list(csv.reader(lines, delimiter=field_delim, quoting=(
         csv.QUOTE_MINIMAL if use_quote_delim else csv.QUOTE_NONE)))

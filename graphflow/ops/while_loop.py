@@ -16,7 +16,7 @@ import numpy as np
 
 from graphflow import dtypes as dt
 from graphflow.builder import F, convert, op_function
-from graphflow.dims import SymDim, fresh, same
+from graphflow.dims import Dim, SymDim, fresh, same
 from graphflow.errors import DTypeError, GraphError, ShapeError, describe
 from graphflow.graph import Graph, get_default_graph
 from graphflow.lowering import Region
@@ -24,6 +24,7 @@ from graphflow.opdef import Attr, Infer, TensorType
 from graphflow.ops.declare import declare
 from graphflow.ops.inline import saved_work
 from graphflow.ops.loop_history import as_history
+from graphflow.ops.loop_turns import loop_turns
 from graphflow.ops.nests import Nest, Stateful
 from graphflow.ops.traced_regions import REGION_ATTRS, add_saved, captured_inputs, set_outputs
 from graphflow.regions import RegionGraph, refresh_types, settled
@@ -36,10 +37,14 @@ def _while_type(c: Infer) -> list[TensorType]:
     count, saved = c.attrs["loop_vars"], c.attrs["saved"]
     variables = _loop_types(body, count)
     outputs = body.outputs
+    turns = loop_turns(c.attrs, c.values)
     # Sizes that change are other unknowns in the history than after the loop.
-    history = [TensorType(t.dtype, _stacked(t.shape)) for t in _loop_types(body, count)]
-    history += [TensorType(v.dtype, _stacked(v.shape) if _lasts(v.shape, variables)
-                           else UNKNOWN_SHAPE) for v in outputs[count:count + saved]]
+    history = [TensorType(t.dtype, _stacked(t.shape, turns)) for t in _loop_types(body, count)]
+    constant = [] if isinstance(body, RegionGraph) else [
+        t for k, t in enumerate(body.inputs) if k not in c.attrs["carried"]]
+    history += [TensorType(v.dtype, _stacked(v.shape, turns)
+                           if _lasts(v.shape, [*variables, *constant]) else UNKNOWN_SHAPE)
+                for v in outputs[count:count + saved]]
     state = [TensorType(v.dtype, v.shape) for v in outputs[count + saved:]]
     return [*variables, TensorType(dt.int64, SCALAR), *history, *state]
 
@@ -64,8 +69,18 @@ def _add_work(step: RegionGraph, count: int) -> int:
     return len(saved)
 
 
-def _stacked(shape: TensorShape) -> TensorShape:
-    return UNKNOWN_SHAPE if shape.rank is None else TensorShape.of((fresh(), *shape.sizes))
+def _stacked(shape: TensorShape, turns: Dim | None) -> TensorShape:
+    length = fresh() if turns is None else turns
+    return UNKNOWN_SHAPE if shape.rank is None else TensorShape.of((length, *shape.sizes))
+
+
+def _symbolic(c: Infer) -> list[Any]:
+    """The number of turns is known where the condition counts."""
+    known: list[Any] = [None] * (len(c.attrs["body"].outputs) + c.attrs["loop_vars"] + 1)
+    turns = loop_turns(c.attrs, c.values)
+    if turns is not None:
+        known[c.attrs["loop_vars"]] = np.array(turns, None if isinstance(turns, int) else object)
+    return known
 
 
 def _run_while(
@@ -105,7 +120,7 @@ WHILE = declare(
     "While", "captured: *any",
     attrs=REGION_ATTRS | {
         "condition": Attr("object"), "body": Attr("object"), "saved": Attr("int")},
-    infer=_while_type, reference=_run_while, grad=_while_gradient,
+    infer=_while_type, symbolic=_symbolic, reference=_run_while, grad=_while_gradient,
     lowering=Region(("condition", "body")))
 
 

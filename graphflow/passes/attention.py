@@ -3,7 +3,8 @@
 Looks for the op `Attention`, and for what programs write out: softmax(q · kᵀ · scale + mask) · v
 with what differentiation makes of it. The written form is replaced where nothing but the product
 with the values and the gradients of queries, keys and values uses the weights. Results differ by
-roundings.
+roundings: in half types there are none between the inputs and the result, which is float32 until
+then.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from dataclasses import dataclass, field
 
 from graphflow.builder import F, apply
 from graphflow.dims import Dim, same
+from graphflow.dtypes import float32
 from graphflow.lowering import Sizes
-from graphflow.ops.attention import TYPES
+from graphflow.ops.attention import HALVES, TYPES
 from graphflow.passes.base import Pass, Rebuilder, Replacement, op_names, rebuilt
 from graphflow.passes.patterns import uniform
 from graphflow.program import Node, Program, Value
@@ -110,7 +112,7 @@ class _Search:
     def _worth(self, site: _Site) -> bool:
         if site.value is None or not site.roots:
             return False
-        if site.query.dtype not in TYPES or site.key.shape.rank is None:
+        if site.query.dtype not in (*TYPES, *HALVES) or site.key.shape.rank is None:
             return False
         key = _exchanged_shape(site.key.shape) if site.turned else site.key.shape
         shapes = [site.query.shape, key, site.value.shape]
@@ -313,18 +315,19 @@ def _replaced(site: _Site, role: str, rebuilder: Rebuilder) -> Value | None:
     given = [v for v in map(rebuilder.now, needed) if v is not None]
     if len(given) != len(needed):
         return None
-    query, key, value, *rest = given
+    kind = site.query.dtype
+    query, key, value, *rest = [F.cast(v, float32) for v in given] if kind in HALVES else given
     mask = [rest.pop(0)] if site.mask is not None else []
     attrs = {"scale": site.scale, "causal": False, "block_keys": KEYS}
     if site.turned:
         key = _exchanged(key)
     out, logs = apply("Attention", (query, key, value, *mask), attrs)
     if role == "out":
-        return out
+        return F.cast(out, kind)
     (slope,) = rest
     along = F.reduce_sum(slope * out, -1)
     made = apply("AttentionGrad", (query, key, value, logs, along, slope, *mask), attrs)
-    found = made[("query", "key", "value").index(role)]
+    found = F.cast(made[("query", "key", "value").index(role)], kind)
     return _exchanged(found) if role == "key" and site.turned else found
 
 

@@ -34,7 +34,7 @@ class Pass:
 
     Attributes:
       name: unique; by it the pass is disabled, dumped, timed and named by the verifier.
-      phase: `canonicalise`, `stabilise`, `specialise` or `expand`.
+      phase: `canonicalise`, `stabilise`, `specialise`, `expand` or `loops`.
       run: gives a Program that computes the same; the very same object if nothing changed.
       rules: the rewrite rules that it consists of, if it is made of rules.
       doc: what it does; the first sentence is its summary.

@@ -1,6 +1,7 @@
 """Dead code goes: what no output, write or effect needs. Every rebuilt Program drops such nodes;
 this pass drops what regions compute and take for nothing: results that nobody uses, values saved
-for a gradient that nobody asked for, captured values that no body reads any more.
+for a gradient that nobody asked for, captured values that no body reads any more, loop variables
+that nothing but themselves depends on. A loop variable that no turn changes is a captured value.
 """
 
 from __future__ import annotations
@@ -23,21 +24,23 @@ def _narrower(node: Node, rebuilder: Rebuilder) -> list[Value | None] | None:
     bodies = {name: node.attrs[name] for name in outputs}
     needed = {name: _needed(body, outputs[name]) for name, body in bodies.items()}
     lead = node.attrs["lead"]
-    fixed = {*node.attrs["carried"], node.attrs["iteration"]}
-    kept = [i for i in range(len(node.inputs) - lead)
-            if i in fixed or any(b.inputs[i].node in needed[name] for name, b in bodies.items())]
+    carried = [node.attrs["carried"][k] for k in _carried(node, outputs)]
+    fixed = {*carried, node.attrs["iteration"]}
+    others = [i for i in range(len(node.inputs) - lead) if i not in carried and (
+        i in fixed or any(b.inputs[i].node in needed[name] for name, b in bodies.items()))]
+    kept = sorted([*carried, *others], key=lambda i: i not in carried)
     dropped = any(len(outputs[name]) < len(b.outputs) for name, b in bodies.items())
     if not dropped and len(kept) == len(node.inputs) - lead:
         return None
     place = {old: new for new, old in enumerate(kept)}
     attrs |= {name: _cut(body, outputs[name], kept, needed[name]) for name, body in bodies.items()}
-    attrs["carried"] = tuple(place[i] for i in node.attrs["carried"])
+    attrs["carried"] = tuple(place[i] for i in carried)
     if node.attrs["iteration"] is not None:
         attrs["iteration"] = place[node.attrs["iteration"]]
     inputs = [*node.inputs[:lead], *(node.inputs[lead + i] for i in kept)]
     made = iter(rebuilder.apply(node.opdef, inputs, dict(node.attrs) | attrs))
     remain = _remaining(node, outputs)
-    return [next(made) if i in remain else None for i in range(len(node.outputs))]
+    return [next(made) if i in remain else _unchanged(node, i) for i in range(len(node.outputs))]
 
 
 def _if_outputs(node: Node, used: Sequence[bool]) -> tuple[dict[str, list[int]], dict[str, Any]]:
@@ -56,20 +59,52 @@ def _if_outputs(node: Node, used: Sequence[bool]) -> tuple[dict[str, list[int]],
 def _while_outputs(
     node: Node, used: Sequence[bool]
 ) -> tuple[dict[str, list[int]], dict[str, Any]]:
-    """A loop keeps its variables and state, and what it saves if the history is used."""
+    """A loop keeps its state, what it saves if the history is used, and the variables that these,
+    its condition or anything behind it depend on."""
     count, saved = node.attrs["loop_vars"], node.attrs["saved"]
-    body = range(len(node.attrs["body"].outputs))
+    condition, body = node.attrs["condition"], node.attrs["body"]
     kept = [count + i for i in range(saved) if used[2 * count + 1 + i]]
-    outputs = [*range(count), *kept, *body[count + saved:]]
-    return {"condition": [0], "body": outputs}, {"saved": len(kept)}
+    kept += range(count + saved, len(body.outputs))
+    changing = [k for k in range(count) if _unchanged(node, k) is None]
+    tested = _needed(condition, [0])
+    live = {k for k in range(count) if used[count + 1 + k]}
+    live |= {k for k in changing if used[k] or condition.inputs[k].node in tested}
+    while True:
+        live = live or {0}  # a loop has at least one
+        needed = _needed(body, [*live, *kept])
+        found = live | {k for k in changing if body.inputs[k].node in needed}
+        if found == live:
+            break
+        live = found
+    variables = sorted(live)
+    return {"condition": [0], "body": [*variables, *kept]}, {
+        "saved": len([k for k in kept if k < count + saved]), "loop_vars": len(variables)}
+
+
+def _unchanged(node: Node, output: int) -> Value | None:
+    """What a loop variable starts with, if no turn changes it."""
+    if node.opdef.name != "While" or output >= node.attrs["loop_vars"]:
+        return None
+    body = node.attrs["body"]
+    return node.inputs[output] if body.outputs[output] is body.inputs[output] else None
+
+
+def _carried(node: Node, outputs: dict[str, list[int]]) -> list[int]:
+    """Which of the carried arguments a loop keeps: those of its variables, and its state."""
+    if node.opdef.name != "While":
+        return list(range(len(node.attrs["carried"])))
+    count, saved = node.attrs["loop_vars"], node.attrs["saved"]
+    return [k if k < count else k - saved for k in outputs["body"]
+            if k < count or k >= count + saved]
 
 
 def _remaining(node: Node, outputs: dict[str, list[int]]) -> set[int]:
     """The numbers of the node's outputs that its narrower form has."""
     if node.opdef.name == "While":
         count, saved = node.attrs["loop_vars"], node.attrs["saved"]
-        unsaved = set(range(count, count + saved)) - set(outputs["body"])
-        return set(range(len(node.outputs))) - {count + 1 + i for i in unsaved}
+        gone = set(range(count + saved)) - set(outputs["body"])
+        return set(range(len(node.outputs))) - {count + 1 + i for i in gone} - {
+            i for i in gone if i < count}
     results, (own_then, own_else) = node.attrs["results"], node.attrs["saved"]
     remain = {i for i in outputs["then"] if i < results + own_then}
     remain |= {i + own_then for i in outputs["orelse"] if results <= i < results + own_else}

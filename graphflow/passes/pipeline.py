@@ -22,7 +22,12 @@ from graphflow.passes.broadcasts import BROADCASTS
 from graphflow.passes.dead import DEAD
 from graphflow.passes.expand import EXPAND
 from graphflow.passes.fold import FOLD
+from graphflow.passes.groups import GROUPS
+from graphflow.passes.layouts import LAYOUTS
+from graphflow.passes.loop_operands import LOOP_OPERANDS
+from graphflow.passes.loop_sums import LOOP_SUMS
 from graphflow.passes.regions import REGIONS
+from graphflow.passes.remembered import REMEMBERED
 from graphflow.passes.shapes import SHAPES
 from graphflow.passes.stabilise import STABILISE
 from graphflow.passes.transposes import TRANSPOSES
@@ -33,15 +38,21 @@ _CANONICALISE = (SHAPES, FOLD, ALGEBRA, VIEWS, BROADCASTS, REGIONS, DEAD)
 
 # Neighbours of one phase are repeated together until none of them changes anything.
 PASSES: tuple[Pass, ...] = (
+    REMEMBERED,
     *_CANONICALISE,
     STABILISE,     # on whole ops, before composites come apart
     *_CANONICALISE,
     STABILISE,     # again: some rules look at the signs that algebra leaves
     *_CANONICALISE,
     BATCH_NORM,
+    LAYOUTS,
+    GROUPS,
     TRANSPOSES,
     ATTENTION,
     EXPAND,
+    *_CANONICALISE,
+    LOOP_SUMS,
+    LOOP_OPERANDS,
     *_CANONICALISE,
 )
 

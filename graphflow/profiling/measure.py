@@ -39,7 +39,12 @@ def measured_profile(
 def profile_of(timed: TimedProgram, usual: Sequence[float]) -> Profile:
     """The profile of what has been recorded. usual: seconds of runs that were not timed inside."""
     recorder = timed.recorder
-    peaks = {n: measured_peaks(n) for n in {1, timed.threads}}
+    if timed.device is not None:
+        from graphflow.profiling.device_peaks import device_peaks
+
+        peaks = {1: device_peaks(timed.device)}
+    else:
+        peaks = {n: measured_peaks(n) for n in {1, timed.threads}}
     found = step_times(recorder, peaks)
     began, ended = recorder.spans[-1]
     return Profile(

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from graphflow.codegen.compile import CACHE, vector_bytes
+from graphflow.codegen.compile import CACHE
 from graphflow.codegen.peak import CHAINS, emit_copies, emit_multiply_adds
+from graphflow.codegen.processor import vector_bytes
 
 WORKING_SETS = tuple(2**k for k in (14, 17, 19, 21, 23, 26))  # 16 KiB … 64 MiB
 _REPEATS = 3

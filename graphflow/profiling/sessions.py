@@ -16,6 +16,7 @@ from graphflow.runtime.bind import bind_feeds, feed_types
 from graphflow.runtime.calls import PreparedCall, call_key
 from graphflow.runtime.config import RunMetadata
 from graphflow.runtime.fetch import FetchPlan
+from graphflow.runtime.placement import fed_dict
 from graphflow.runtime.timed import TimedProgram
 
 _traced: WeakKeyDictionary[Any, dict[Any, _TimedCall]] = WeakKeyDictionary()
@@ -30,18 +31,25 @@ class _TimedCall:
 
     def __init__(self, session: Any, fetches: Any, feed_dict: Any) -> None:
         plan = FetchPlan(session.graph, fetches)
-        self._call = PreparedCall(plan, list(bind_feeds(session.graph, feed_dict)))
+        feeds = bind_feeds(session.graph, fed_dict(feed_dict, session.placement))
+        self._call = PreparedCall(plan, list(feeds))
         self.newest: Any = None
 
     def run(self, session: Any, feed_dict: Any) -> Any:
         """As `session.run`."""
-        def compiled(call: PreparedCall, arrays: Any) -> TimedProgram:
+        placement = session.placement
+
+        def compiled(call: PreparedCall, arrays: Any) -> Any:
             types, sizes = feed_types(dict(zip(call.keys, arrays)))
             assumptions, program = session._freeze(call.tensors, call.operations, types, sizes)
             with assuming(assumptions):
-                return TimedProgram(program, session.options)
+                if placement is None:
+                    return TimedProgram(program, session.options)
+                from graphflow.runtime.cuda.timed import TimedDeviceProgram
 
-        values = list(bind_feeds(session.graph, feed_dict).values())
+                return TimedDeviceProgram(program, session.options, *placement)
+
+        values = list(bind_feeds(session.graph, fed_dict(feed_dict, placement)).values())
         result = session._call(self._call, values, compiled)
         self.newest = self._call.prepare(values, compiled)[0]
         return result

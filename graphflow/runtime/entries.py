@@ -17,7 +17,8 @@ import numpy as np
 
 from graphflow.codegen.compile import CACHE
 from graphflow.codegen.dispatch import STATE, dispatcher
-from graphflow.codegen.entry import (
+from graphflow.codegen.entry import emit_entry
+from graphflow.codegen.entry_layout import (
     API,
     DATA,
     FLAGS,
@@ -33,7 +34,6 @@ from graphflow.codegen.entry import (
     TUPLE,
     TYPE,
     WRITEABLE,
-    emit_entry,
 )
 from graphflow.runtime.calls import MISS, PreparedCall
 from graphflow.runtime.direct import Recipe

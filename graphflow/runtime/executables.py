@@ -13,6 +13,7 @@ from graphflow.program import Program
 from graphflow.reference import ReferenceExecutable, Store
 
 if TYPE_CHECKING:
+    from graphflow.codegen.settings import Settings
     from graphflow.runtime.placement import Placement
 
 
@@ -61,10 +62,28 @@ def make_executable(
             program, tell, options.disable_passes, gpu, context, options.fetches == "device")
     try:
         return compile_program(
-            program, tell, options.disable_passes, options.thread_count())
+            program, tell, options.disable_passes, options.thread_count(),
+            settings_of(options))
     except CannotCompile as reason:
         tell(f"a program runs by the NumPy reference as a whole, because {reason}")
         return ReferenceExecutable(program)
+
+
+def settings_of(options: Options) -> Settings:
+    """What options say to the builders of kernels."""
+    from graphflow.codegen.settings import DEFAULT, Settings
+
+    tuner, pairs = None, ""
+    if options.autotune:
+        from graphflow.runtime.autotune import tuner_of
+
+        tuner = tuner_of(options.thread_count())
+    if options.half_products == "native":
+        from graphflow.codegen.pair_products import instructions
+
+        pairs = instructions()
+    made = Settings(tuner, pairs, options.flush_denormals)
+    return DEFAULT if made == DEFAULT else made
 
 
 def _tell(message: str, options: Options) -> None:

@@ -1,7 +1,8 @@
 """`Explanation`: what the compiler makes of one run, as data and as text.
 
 Input: a frozen Program and the sizes of what is fed. Output: the passes and what each changed,
-the kernels and host steps with their costs, the memory plan. Nothing is run.
+the kernels and host steps with their costs, the memory plan. Nothing is run, but for what
+`Options(autotune=True)` measures.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from graphflow.codegen.capabilities import Capabilities
 from graphflow.codegen.memory_report import MemoryReport, ValueNames, memory_report
 from graphflow.codegen.report import HostRecord, KernelRecord, RegionRecord, step_record
 from graphflow.codegen.schedule import Scheduler
+from graphflow.codegen.settings import DEFAULT, Settings, using
 from graphflow.codegen.sizes import Numbers
 from graphflow.codegen.steps import HostStep
 from graphflow.passes.listing import Listing
@@ -67,19 +69,21 @@ class Explanation:
 def explain(
     program: Program, numbers: Numbers, *, disabled: Collection[str] = frozenset(),
     ir: bool = False, llvm: bool = False, assembly: bool = False,
-    passes: Collection[str] | None = None,
+    passes: Collection[str] | None = None, settings: Settings = DEFAULT,
 ) -> Explanation:
     """The explanation of a frozen Program.
 
     numbers: the unknown sizes. disabled: passes that are left out. ir, llvm, assembly: which
-    texts kernels get. passes: those whose changes the text shows.
+    texts kernels get. passes: those whose changes the text shows. settings: of the builders of
+    kernels; where they ask for measurements, those that are not on disk are made.
     Raises AttributeValueError for a name that is no pass.
     """
     if isinstance(passes, str):
         passes = (passes,)
     check_pass_names(passes or (), "Session.explain: passes")
     trace = traced(program, disabled)
-    top, made = _outline(trace.result, numbers)
+    with using(settings):
+        top, made = _outline(trace.result, numbers)
     late = obstacles(top.schedule)
     waiting = [s for s in top.schedule.steps if isinstance(s, HostStep) and s.node in late]
     steps = []

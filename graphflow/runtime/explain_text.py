@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from graphflow.codegen.choices import Measured, way_name
 from graphflow.codegen.memory_report import StoredValue, known_bytes
 from graphflow.codegen.memory_text import (
     arena_text,
@@ -125,11 +126,20 @@ def _kernel(step: KernelRecord) -> Iterator[str]:
             yield from _wrapped(what, [_value(v) for v in values],
                                 bytes_text(known_bytes(values)).replace(" ", _KEPT))
     yield from _wrapped("from", _by_scope(o.name for o in step.origins), "")
+    if step.measured is not None:
+        yield from _wrapped("measured", _ways(step.measured), f"threads {step.measured.threads}")
     for title, text in (("loop IR", step.loop_ir), ("LLVM IR", step.llvm),
                         ("assembly", step.assembly)):
         if text is not None:
             yield f"     {title}"
             yield textwrap.indent(text.rstrip("\n"), "       ")
+
+
+def _ways(measured: Measured) -> Iterator[str]:
+    """The ways that were tried, each with its time; the one that was taken has a star."""
+    taken = way_name(dict(measured.ranks))
+    for name, seconds in measured.seconds:
+        yield f"{name}{' *' if name == taken else ''} {1e6 * seconds:.1f} µs".replace(" ", _KEPT)
 
 
 def _host(step: HostRecord) -> Iterator[str]:

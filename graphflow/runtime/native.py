@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.codegen.compile import CACHE, missing_features
-from graphflow.codegen.dispatch import dispatcher
-from graphflow.codegen.sizes import Numbers, SizeGuards, concrete, symbols_of
+from graphflow.codegen.compile import CACHE
+from graphflow.codegen.dispatch import STATE, dispatcher
+from graphflow.codegen.processor import missing_features
+from graphflow.codegen.settings import DEFAULT, Settings, using
+from graphflow.codegen.sizes import Numbers
 from graphflow.codegen.steps import (
     CountStep,
     HostStep,
@@ -28,10 +30,9 @@ from graphflow.codegen.steps import (
     Update,
 )
 from graphflow.errors import ResourceExhaustedError
-from graphflow.lowering import Host, Region
 from graphflow.program import Program, Value, is_effect
 from graphflow.reference import ReferenceExecutable, Store
-from graphflow.runtime.direct import Recipe, is_direct, recipe_of
+from graphflow.runtime.direct import Recipe, recipe_of
 from graphflow.runtime.interludes import (
     Run,
     begin_histories,
@@ -40,13 +41,13 @@ from graphflow.runtime.interludes import (
     grow,
     measure,
 )
-from graphflow.runtime.plan import BUDGET, IllegalSizes, Plan, VariableUpdate
+from graphflow.runtime.plan import BUDGET, Plan
 from graphflow.runtime.plans import make_plan
 from graphflow.runtime.prepared import prepare
-from graphflow.runtime.replay import replay_of
 from graphflow.runtime.results import new_array
 from graphflow.runtime.specialise import SpecialisedExecutable, exact, obstacles
-from graphflow.runtime.stages import CannotCompile, Stage, find_stages, learn_numbers
+from graphflow.runtime.staged import Refused, StagedExecutable, take_variables
+from graphflow.runtime.stages import CannotCompile, Stage
 from graphflow.runtime.tables import History, with_room
 
 __all__ = ["CannotCompile", "NativeExecutable"]
@@ -54,25 +55,27 @@ __all__ = ["CannotCompile", "NativeExecutable"]
 
 def compile_program(
     program: Program, tell: Callable[[str], None], disabled: Collection[str] = frozenset(),
-    threads: int = 1,
+    threads: int = 1, settings: Settings = DEFAULT,
 ) -> NativeExecutable | SpecialisedExecutable:
     """A Program compiled for the CPU; in parts, if some of its shapes are found by running it.
 
     tell: is called with what runs by its reference, here and in bodies that Python drives.
     disabled: names of passes that are left out.
     threads: how many may share a run.
+    settings: of the builders of kernels.
     Raises CannotCompile where sizes come too late, and on processors that lack vectors.
     """
     lacking = missing_features()
     if lacking:
         raise CannotCompile(f"this processor has no {', '.join(lacking)}")
-    prepared = prepare(program, disabled)
+    with using(settings):
+        prepared = prepare(program, disabled)
     late = obstacles(prepared.schedule)
     if not late:
         try:
             return NativeExecutable(
                 program, prepared.program, prepared.schedule, tell, disabled, threads,
-                prepared.keep_answers)
+                prepared.keep_answers, settings)
         except CannotCompile as reason:
             nodes = set(prepared.program.nodes)
             late = {n for n in reason.nodes if n in nodes and not exact(n)}
@@ -80,71 +83,41 @@ def compile_program(
                 raise
     return SpecialisedExecutable(
         program, prepared.program, late,
-        lambda part: _compiled_part(part, tell, disabled, threads))
+        lambda part: _compiled_part(part, tell, disabled, threads, settings))
 
 
 def _compiled_part(
-    program: Program, tell: Callable[[str], None], disabled: Collection[str], threads: int
+    program: Program, tell: Callable[[str], None], disabled: Collection[str], threads: int,
+    settings: Settings,
 ) -> Any:
     try:
-        return compile_program(program, tell, disabled, threads)
+        return compile_program(program, tell, disabled, threads, settings)
     except CannotCompile as reason:
         tell(f"a part of a program runs by the NumPy reference, because {reason}")
         return ReferenceExecutable(program)
 
 
-class _Refused(Exception):
-    """Sizes or values that compiled code must not, or did not, handle."""
-
-
-class NativeExecutable:
+class NativeExecutable(StagedExecutable):
     """A Program compiled for the CPU; `compile_program` makes one.
 
     Args:
       source: what to run, as it was frozen.
       program: the same, optimised.
       schedule: of `program`.
-      tell, disabled, threads: see `compile_program`.
+      tell, disabled, threads, settings: see `compile_program`.
       planned: is called whenever a plan has been made.
     """
 
     def __init__(
         self, source: Program, program: Program, schedule: Schedule,
         tell: Callable[[str], None], disabled: Collection[str], threads: int = 1,
-        planned: Callable[[], None] = lambda: None,
+        planned: Callable[[], None] = lambda: None, settings: Settings = DEFAULT,
     ) -> None:
-        self.source, self.program, self.schedule = source, program, schedule
         self._after_planning = planned
         self._tell = tell
-        self._disabled, self._threads = disabled, threads
-        results = (*self.program.outputs, *self.program.writes.values())
-        self.stages = find_stages(
-            self.schedule, self._measurable(), {self.schedule.root(v) for v in results})
-        self._compile()
-        self._claims = self._find_claims(results)
-        self._updates = self._find_updates(results)
-        self._initials = {k: v.node.attrs["initial"] for k, v in self.program.reads.items()}
-        self._constants = {n.outputs[0]: n.attrs["value"].array for n in self.program.nodes
-                           if n.opdef.name == "Const"}
-        self._used = {v for n in self.program.nodes for v in n.inputs} | set(results)
-        self._counted = self._used & self.schedule.room.keys()
-        self._guards = SizeGuards(self.source.nodes, self.program.nodes)
-        self._reference = ReferenceExecutable(self.program)
-        self._bodies: dict[Program, Any] = {}
+        self._disabled, self._threads, self._settings = disabled, threads, settings
+        super().__init__(source, program, schedule, tell)
         self._dispatch = dispatcher()
-        self.direct = is_direct(self.program, self.schedule, self.stages)
-        self._state_keys = list(self.program.reads)
-        self._measured_at = [self.program.inputs.index(v) for v in self.stages[0].measured
-                             ] if self.direct else []
-        self.in_python = any(isinstance(s, HostStep) for s in self.schedule.steps)
-        for complaint in self.complaints():
-            tell(complaint)
-
-    def _measurable(self) -> list[Value]:
-        """Leaves whose sizes are found when they are bound: inputs, variables of any shape."""
-        variables = [v for v in self.program.reads.values()
-                     if v.shape.rank and symbols_of(v.shape.sizes)]
-        return [*self.program.inputs, *variables]
 
     def _compile(self) -> None:
         """Compiles all kernels together."""
@@ -153,45 +126,6 @@ class NativeExecutable:
             launches += [launch] if launch.update is None else [launch, launch.update]
         for call, address in zip(launches, CACHE.addresses([s.kernel for s in launches])):
             call.address = address
-
-    def _find_claims(self, results: Sequence[Value]) -> dict[Value, Value]:
-        """Memory that kernels write and a run gives away → the result that it is given as.
-
-        The memory is shaped as that result. Other results in the same memory are copied.
-        """
-        written = {root: stage for stage in self.stages for root in stage.results}
-        claims: dict[Value, Value] = {}
-        for value in results:
-            root = self.schedule.root(value)
-            if root not in written or (value is not root and root in self.schedule.room):
-                continue
-            known = symbols_of(value.shape.sizes) <= written[root].known
-            claims.setdefault(root, value if known else root)
-        return claims
-
-    def _find_updates(self, results: Sequence[Value]) -> list[VariableUpdate]:
-        """The variables whose old value no result is, in a program of one stage.
-
-        None in a program that may wait for other runs, which can read them meanwhile.
-        """
-        if len(self.stages) > 1 or any(
-                isinstance(s, HostStep) and getattr(s.node.opdef.lowering, "waits", False)
-                for s in self.schedule.steps):
-            return []
-        given = {self.schedule.root(v) for v in results}
-        updates: dict[Value, VariableUpdate] = {}
-        for key, value in self.program.writes.items():
-            old, new = self.program.reads.get(key), self.schedule.root(value)
-            if old is not None and old not in given and new.shape == value.shape:
-                updates.setdefault(new, (key, new, old))
-        return list(updates.values())
-
-    def complaints(self) -> list[str]:
-        """What runs by its reference though it is no host step by nature."""
-        return [f"{step.node.opdef.name} runs by the NumPy reference, because {step.reason}"
-                for step in self.schedule.steps if isinstance(step, HostStep)
-                and not isinstance(step.node.opdef.lowering, (Host, Region))
-                and not any(v.dtype.is_string for v in (*step.node.inputs, *step.node.outputs))]
 
     def arena_bytes(self) -> int:
         """The bytes of the arenas that are kept for further runs."""
@@ -241,7 +175,7 @@ class NativeExecutable:
         """A new plan for feeds of these shapes; None if they are refused."""
         try:
             return self._plan(self.stages[0], {}, shapes)
-        except (_Refused, MemoryError):
+        except (Refused, MemoryError):
             return None
 
     def _recipe(self, plan: Plan) -> Recipe | None:
@@ -310,7 +244,7 @@ class NativeExecutable:
         try:
             self._execute(run)
             outputs, commits = self._results(run)
-        except (_Refused, MemoryError) as error:
+        except (Refused, MemoryError) as error:
             if run.changed:
                 raise ResourceExhaustedError(
                     None, None, "Session.run: out of memory for results, after the variables have "
@@ -329,13 +263,10 @@ class NativeExecutable:
         try:
             self._execute(run)
             return self._results(run)[0]
-        except (_Refused, MemoryError):
+        except (Refused, MemoryError):
             return self._repeated(run.done).call(arguments)
         finally:
             self._release(run)
-
-    def _repeated(self, done: Sequence[list[Any]]) -> ReferenceExecutable:
-        return replay_of(self.source, self.program, done)
 
     def _release(self, run: Run) -> None:
         for stage, key, plan in run.plans:
@@ -363,32 +294,21 @@ class NativeExecutable:
 
     # ---- steps ------------------------------------------------------------------------------
 
-    def _execute(self, run: Run) -> None:
-        key: tuple = ()
-        numbers: Numbers = {}
-        for position, stage in enumerate(self.stages):
-            values = run.values
-            shapes = tuple([
-                run.shapes[v] if v in run.shapes else getattr(values.get(v), "shape", None)
-                for v in stage.measured])
-            key = (*key, *shapes)
-            plan = stage.take(key) or self._plan(stage, numbers, shapes)
-            run.plans.append((stage, key, plan))
-            numbers = plan.numbers
-            for value, shape, dtype in plan.fresh:
-                values[value] = new_array(shape, dtype)
-            if plan.in_place:
-                _take_variables(run, plan)
-            if plan.histories:
-                begin_histories(run, plan)
-            plan.bind(*[id(_NOTHING if values[v] is None else values[v]) for v in plan.bound])
-            self._walk(run, plan)
-            run.changed |= bool(plan.in_place)
-            end_histories(run, plan)
-            if position + 1 < len(self.stages):
-                for value in stage.kept - stage.results:
-                    if value not in values:
-                        values[value] = plan.view(value)
+    def _begin(self, run: Run, plan: Plan) -> None:
+        values = run.values
+        for value, shape, dtype in plan.fresh:
+            values[value] = new_array(shape, dtype)
+        if plan.in_place:
+            take_variables(run, plan)
+        if plan.histories:
+            begin_histories(run, plan)
+        plan.bind(*[id(_NOTHING if values[v] is None else values[v]) for v in plan.bound])
+
+    def _end(self, run: Run, plan: Plan) -> None:
+        end_histories(run, plan)
+
+    def _kept(self, stage: Stage) -> Collection[Value]:
+        return stage.kept - stage.results
 
     def _walk(self, run: Run, plan: Plan) -> None:
         """The plan's rows, with what Python does where they stop."""
@@ -398,7 +318,7 @@ class NativeExecutable:
             state[1] = BUDGET
             action = actions[self._enter(plan)]
             if status[0]:
-                raise _Refused
+                raise Refused
             if action is None:
                 return
             self._act(run, plan, action)
@@ -414,7 +334,7 @@ class NativeExecutable:
         elif isinstance(action, MeasureStep):
             given = {v: self._array(run, v) for v in action.given}
             if not measure(run, plan, action, given):
-                raise _Refused
+                raise Refused
         elif isinstance(action, CountStep):
             count(run, plan, action, self._array(run, action.count), self._counted)
         elif isinstance(action, History):
@@ -424,13 +344,9 @@ class NativeExecutable:
     def _plan(
         self, stage: Stage, earlier: Numbers, shapes: Sequence[tuple[int, ...] | None]
     ) -> Plan:
-        numbers = stage.numbers(earlier, shapes)
-        if numbers is None or not self._guards.hold(numbers, frozenset(earlier)):
-            raise _Refused
-        try:
-            return self._planned(stage, numbers)
-        except IllegalSizes:
-            raise _Refused from None
+        plan: Plan = super()._plan(stage, earlier, shapes)
+        plan.state[STATE.index("flush")] = self._settings.flush_denormals
+        return plan
 
     def _planned(self, stage: Stage, numbers: Numbers) -> Plan:
         plan = make_plan(
@@ -438,15 +354,13 @@ class NativeExecutable:
         self._after_planning()
         return plan
 
+    def _compiled_body(self, program: Program) -> Any:
+        return _compiled_part(program, self._tell, self._disabled, self._threads, self._settings)
+
     def _host_step(self, run: Run, plan: Plan, step: HostStep) -> None:
         node = step.node
         inputs = [self._array(run, v) for v in node.inputs]
-        if isinstance(node.opdef.lowering, Region):
-            used = tuple(v in self._used for v in node.outputs)
-            outputs = node.opdef.reference(  # type: ignore[misc]  # regions have one
-                self._body, used, inputs, node.attrs)
-        else:
-            outputs = self._reference.compute(node, inputs)
+        outputs = self._computed(node, inputs)
         lent = {id(array) for array in inputs}
         kept = []
         for value, array in zip(node.outputs, outputs):
@@ -462,49 +376,6 @@ class NativeExecutable:
             kept.append(array)
         if is_effect(node.opdef, node.attrs):
             run.done.append(kept)
-
-    def _body(self, program: Program) -> Any:
-        if program not in self._bodies:
-            self._bodies[program] = _compiled_part(
-                program, self._tell, self._disabled, self._threads)
-        return self._bodies[program].call
-
-    def _array(self, run: Run, value: Value) -> Any:
-        """The array of a value: bound, in an arena, or made by a host step."""
-        root = self.schedule.root(value)
-        if root in run.values:
-            array = run.values[root]
-        elif root in self._constants:
-            array = self._constants[root]
-        else:
-            array = next(p.view(root) for _, _, p in run.plans if root in p.placed)
-        owner = self._claims.get(root, root)  # whose shape the memory has
-        if owner is value or not isinstance(array, np.ndarray):
-            return array
-        shape = run.shapes.get(value) or run.plans[-1][2].shapes.get(value)
-        return array.reshape(self._late_shape(run, value) if shape is None else shape)
-
-    def _late_shape(self, run: Run, value: Value) -> tuple[int, ...]:
-        """A shape that host steps of the stage have decided."""
-        numbers = dict(run.plans[-1][2].numbers)
-        for found, shape in run.shapes.items():
-            learn_numbers(numbers, found, shape)
-        for found, array in run.values.items():
-            if isinstance(array, np.ndarray) and found.shape.rank == array.ndim:
-                learn_numbers(numbers, found, array.shape)
-        return concrete(value.shape.sizes, numbers)
-
-
-def _take_variables(run: Run, plan: Plan) -> None:
-    """The arrays of the variables that a plan changes in place, held by nobody else."""
-    for _, _, old in plan.in_place:
-        run.values[old] = None
-    assert run.store is not None  # bodies change no variables
-    arrays = run.store.lend([key for key, _, _ in plan.in_place], range(len(plan.in_place)))
-    assert arrays is not None  # the run has read them, and it alone is writing
-    for (_, new, old), array in zip(plan.in_place, arrays):
-        run.values[old] = run.values[new] = array
-
 
 _NOTHING = np.zeros(1)
 

@@ -91,6 +91,7 @@ class Outliner(Planner):
 
     Attributes:
       visits: (row, step), in order, once the rows are written.
+      repeats: row → the visit whose step it is another time, in a later turn of a loop.
     """
 
     def __init__(
@@ -99,6 +100,8 @@ class Outliner(Planner):
     ) -> None:
         super().__init__(stage, names.schedule, names.numbers, claims or {}, updates, members)
         self.visits: list[tuple[int, Visit]] = []
+        self.repeats: dict[int, Visit] = {}
+        self._visited: dict[tuple[int, str], Visit] = {}
         self._owners: dict[Memory, tuple[ValueNames, Value]] = {}
         self._around: list[tuple[str, ValueNames]] = [("", names)]
         self._names: dict[int, tuple[str, ValueNames, Any]] = {
@@ -118,7 +121,12 @@ class Outliner(Planner):
     def step(self, frame: Any, step: Any) -> None:
         within, names, _ = self._names[id(frame)]
         depth = within.count("%")
-        self.visits.append((len(self.rows), Visit(step, names, within, depth)))
+        earlier = self._visited.get((id(step), within))
+        if earlier is not None:
+            self.repeats[len(self.rows)] = earlier
+        else:
+            visit = self._visited[id(step), within] = Visit(step, names, within, depth)
+            self.visits.append((len(self.rows), visit))
         if not isinstance(step, RegionStep):
             super().step(frame, step)
             return
@@ -133,6 +141,11 @@ class Outliner(Planner):
         around, names = self._around[-1]
         inside = ValueNames(body.program, names.names, frame.numbers, body.schedule)
         self._names[id(frame)] = (around, inside, frame)
+        return frame
+
+    def again(self, first: Any, program: Program, memories: Sequence[Memory]) -> Any:
+        frame = super().again(first, program, memories)
+        self._names[id(frame)] = (*self._names[id(first)][:2], frame)
         return frame
 
     def memory(self, frame: Any, value: Value) -> Memory:

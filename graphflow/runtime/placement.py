@@ -7,17 +7,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from graphflow.errors import (
-    InvalidArgumentError,
-    UnavailableError,
-    UnimplementedError,
-    warn,
-)
+import numpy as np
+
+from graphflow.errors import InvalidArgumentError, UnavailableError
 from graphflow.graph import Graph
 from graphflow.hardware import cuda_absence
 from graphflow.options import Options
 from graphflow.program import Program
 from graphflow.runtime.config import ConfigProto
+from graphflow.runtime.precision import rounds_to_tensor_float_32
 from graphflow.runtime.store import VariableStore
 
 if TYPE_CHECKING:
@@ -56,6 +54,8 @@ def place_session(options: Options, config: ConfigProto | None) -> Placement | N
         if options.device == "auto" or (config is not None and config.allow_soft_placement):
             return None
         raise
+    if rounds_to_tensor_float_32(options):
+        gpu = gpu.with_tensor_float_32()
     context = new_context(gpu)
     if options.device == "auto" and "device" not in options.silence:
         _say(f"graphflow: sessions with device='auto' run on {context.device_name} "
@@ -124,26 +124,13 @@ def _other(device: str, number: int | None) -> bool:
         number is None or found[1] not in (None, "*", str(number)))
 
 
-def can_trace(placement: Placement | None, options: Options) -> bool:
-    """Whether runs can be timed step by step; on a GPU they cannot, which is said."""
-    if placement is not None:
-        warn("no-trace", "RunOptions.FULL_TRACE: steps on a GPU are not timed; run_metadata stays "
-             "empty. NVIDIA's Nsight Systems shows them (nsys profile python …).",
-             silenced=options.silence, stacklevel=4)
-    return placement is None
-
-
-def refuse_profile(placement: Placement | None) -> None:
-    """Raises UnimplementedError for sessions on a GPU."""
-    if placement is not None:
-        raise UnimplementedError(
-            None, None, f"Session.profile: the session runs on {placement[1].device_name}, where "
-            "steps are not timed. NVIDIA's Nsight Systems shows them (nsys profile python …); "
-            "gf.Session(device='cpu') has a profile.")
-
-
 def fed_values(values: Sequence[Any], placement: Placement) -> Sequence[Any]:
     """What is fed to a session on a GPU: what lies there already becomes a `DeviceArray`."""
+    for value in values:
+        if type(value) is not np.ndarray:
+            break
+    else:
+        return values
     from graphflow.runtime.cuda.interchange import taken
 
     return [taken(value, placement[1]) for value in values]

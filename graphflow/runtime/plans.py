@@ -8,24 +8,36 @@ their own, and the arguments of a body are the memory of what it is called with.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from graphflow.codegen.dispatch import ADD, BACK, BIND, COPY, JUMP, KEEP, SET, STATE, STOP, UNLESS
+from graphflow.codegen.dispatch import (
+    BACK,
+    BIND,
+    COPY,
+    JUMP,
+    KEEP,
+    OBJECT_HEADER,
+    STATE,
+    STOP,
+    UNLESS,
+)
 from graphflow.codegen.memory import Lifetime, place
 from graphflow.codegen.sizes import Numbers, concrete, symbols_of
 from graphflow.codegen.steps import Body, HostStep, Launch, RegionStep, Schedule
 from graphflow.program import Program, Value
+from graphflow.runtime.loops import LoopInTurns
 from graphflow.runtime.plan import IllegalSizes, Plan, VariableUpdate, bytes_of
 from graphflow.runtime.reuse import Reuse
 from graphflow.runtime.stages import Stage, learn_numbers
 from graphflow.runtime.tables import History, Label, Memory, Tables, room_of, with_room
 from graphflow.runtime.team import team_of
 from graphflow.runtime.teamwork import Teamwork, divide
+from graphflow.runtime.turns import LaidOutLoop, can_be_laid_out, foretold, is_done
 
 LAUNCH_COST = 1 << 10
 
@@ -45,12 +57,21 @@ def make_plan(
 
 
 @dataclass(slots=True)
-class _Frame:
-    """One use of a schedule: the stage's own, or that of a body."""
+class Frame:
+    """One use of a schedule: the stage's own, or that of a body.
+
+    Attributes:
+      numbers: the unknowns' values.
+      memory: of values (roots).
+      known: what is known of integers; see `turns.foretold`.
+      laid_out: whether it is one turn of a loop whose turns stand one after the other.
+    """
 
     schedule: Schedule
     numbers: Numbers
     memory: dict[Value, Memory] = field(default_factory=dict)
+    known: dict[Value, Any] = field(default_factory=dict)
+    laid_out: bool = False
 
     def shape(self, value: Value) -> tuple[int, ...]:
         """The sizes of the memory of a value."""
@@ -58,7 +79,13 @@ class _Frame:
 
 
 class Planner:
-    """Writes the rows of one stage, then places memory and makes the tables."""
+    """Writes the rows of one stage, then places memory and makes the tables.
+
+    Attributes:
+      lays_out: whether short loops are written turn by turn.
+    """
+
+    lays_out = True
 
     def __init__(
         self, stage: Stage, schedule: Schedule, numbers: Numbers, claims: Mapping[Value, Value],
@@ -76,15 +103,16 @@ class Planner:
         self.costs = [0]
         self.keep: list[Any] = []
         self.histories: list[History] = []
+        self.counted: list[History] = []
         self.status = np.zeros(1, np.int64)
         self.status_memory = Memory(8, address=self.status.ctypes.data)
-        self.top = _Frame(schedule, numbers)
+        self.top = Frame(schedule, numbers)
         self.bound: list[Value] = []
         self.reuse = Reuse(self.rows, self.status_memory)
 
     # ---- memory -----------------------------------------------------------------------------
 
-    def memory(self, frame: _Frame, value: Value) -> Memory:
+    def memory(self, frame: Frame, value: Value) -> Memory:
         """The memory of a value in a frame; made on demand in the arena."""
         root = frame.schedule.root(value)
         found = frame.memory.get(root)
@@ -93,6 +121,8 @@ class Planner:
                 found = self.status_memory
             elif root.node.opdef.name == "Const":
                 found = self.constant(root)
+            elif frame.laid_out and foretold(frame, root) is not None:
+                found = self.number(foretold(frame, root))
             else:
                 found = self.arena(bytes_of(root, frame.shape(root)))
                 found.room = max(found.size, room_of(frame.shape(root), root.dtype.size))
@@ -101,6 +131,11 @@ class Planner:
 
     def constant(self, value: Value) -> Memory:
         array = with_room(value.node.attrs["value"].array)
+        self.keep.append(array)
+        return Memory(array.nbytes, address=array.ctypes.data)
+
+    def number(self, array: np.ndarray) -> Memory:
+        """The memory of numbers that are known when the run is planned."""
         self.keep.append(array)
         return Memory(array.nbytes, address=array.ctypes.data)
 
@@ -118,6 +153,8 @@ class Planner:
             memory.last = row
             if self.loops:
                 self.loops[-1][1].append(memory)
+            if memory.inside is not None:
+                self.touch(memory.inside)
 
     def row(self, kind: int, *operands: Any) -> None:
         self.touch(*(o for o in operands if isinstance(o, Memory)))
@@ -159,7 +196,7 @@ class Planner:
         self.rows.append((STOP, None))
         return fresh
 
-    def step(self, frame: _Frame, step: Any) -> None:
+    def step(self, frame: Frame, step: Any) -> None:
         if isinstance(step, Launch):
             self.launch(frame, step)
         elif step.node.opdef.name == "If":
@@ -167,7 +204,15 @@ class Planner:
         else:
             self.loop(frame, step)
 
-    def launch(self, frame: _Frame, step: Launch) -> None:
+    def launch(self, frame: Frame, step: Launch) -> None:
+        if frame.laid_out:
+            if is_done(self, frame, step):
+                return
+            for value, parameter in zip(step.buffers, step.kernel.buffers):
+                root = frame.schedule.root(value)
+                if parameter.written and root not in frame.memory and (
+                        foretold(frame, root) is not None):
+                    frame.memory[root] = self.arena(bytes_of(root, frame.shape(root)))
         memories = [self.memory(frame, v) for v in step.buffers]
         self.touch(*memories)
         self.reuse.note(len(self.rows), step, memories)
@@ -177,8 +222,8 @@ class Planner:
             (step.address, [*memories, *strides], concrete(step.sizes, frame.numbers)))
         self.costs[-1] += LAUNCH_COST + sum(m.size for m in memories)
 
-    def body(self, body: Body, outer: _Frame, arguments: Sequence[Value],
-             memories: Sequence[Memory]) -> _Frame:
+    def body(self, body: Body, outer: Frame, arguments: Sequence[Value],
+             memories: Sequence[Memory]) -> Frame:
         """The frame of a body that is called with `arguments`, which lie in `memories`."""
         numbers = dict(outer.numbers)
         for inner, argument in zip(body.program.inputs, arguments):
@@ -192,10 +237,14 @@ class Planner:
                 raise IllegalSizes
         if not body.guards.hold(numbers, frozenset()):
             raise IllegalSizes
-        return _Frame(body.schedule, numbers, dict(zip(body.program.inputs, memories)))
+        return Frame(body.schedule, numbers, dict(zip(body.program.inputs, memories)))
+
+    def again(self, first: Frame, program: Program, memories: Sequence[Memory]) -> Frame:
+        """The frame of another turn of a loop that is laid out."""
+        return Frame(first.schedule, first.numbers, dict(zip(program.inputs, memories)), {}, True)
 
     def outputs(
-        self, frame: _Frame, program: Program, targets: Sequence[tuple[Value, Memory]]
+        self, frame: Frame, program: Program, targets: Sequence[tuple[Value, Memory]]
     ) -> list[tuple[Memory, Memory]]:
         """Runs a body; where that can be, its results are written to their targets at once.
 
@@ -221,7 +270,7 @@ class Planner:
 
     # ---- regions ----------------------------------------------------------------------------
 
-    def conditional(self, frame: _Frame, step: RegionStep) -> None:
+    def conditional(self, frame: Frame, step: RegionStep) -> None:
         node = step.node
         lead = node.attrs["lead"]
         arguments = node.inputs[lead:]
@@ -243,7 +292,7 @@ class Planner:
         self.mark(end)
 
     def _results(
-        self, frame: _Frame, step: RegionStep, inner: _Frame, program: Program,
+        self, frame: Frame, step: RegionStep, inner: Frame, program: Program,
         places: Sequence[int],
     ) -> None:
         """Runs a branch; its outputs become the node's outputs with these numbers."""
@@ -258,105 +307,34 @@ class Planner:
         for target, source in self.outputs(inner, program, targets):
             self.copy(target, source, target.size)
 
-    def loop(self, frame: _Frame, step: RegionStep) -> None:
-        node, attrs = step.node, step.node.attrs
-        count, saved = attrs["loop_vars"], attrs["saved"]
-        memories = [self.memory(frame, v) for v in node.inputs]
-        finals = [*node.outputs[:count], *node.outputs[2 * count + 1 + saved:]]
-        state: list[Memory] = []
-        sizes = []
-        for position, output in zip(attrs["carried"], finals):
-            argument = node.inputs[position]
-            size = bytes_of(argument, concrete(argument.shape.sizes, frame.numbers))
-            own = self.memory(frame, output) if step.used[output.index] else self.arena(size)
-            self.copy(own, memories[position], size)
-            memories[position] = own
-            state.append(own)
-            sizes.append(size)
-        trips = self.arena(8)
-        self.row(SET, trips, 0, 0)
-        if attrs["iteration"] is not None:
-            memories[attrs["iteration"]] = trips
-        self._turns(frame, step, memories, state, sizes, trips)
-        if step.used[count]:
-            self.copy(self.memory(frame, node.outputs[count]), trips, 8)
+    def loop(self, frame: Frame, step: RegionStep) -> None:
+        turns = None if step.turns is None else concrete([step.turns], frame.numbers)[0]
+        if turns is not None and self.lays_out and can_be_laid_out(step, turns, frame):
+            LaidOutLoop(self, frame, step, turns).write()
+        else:
+            LoopInTurns(self, frame, step, turns).write()
 
-    def _turns(
-        self, frame: _Frame, step: RegionStep, memories: Sequence[Memory],
-        state: Sequence[Memory], sizes: Sequence[int], trips: Memory,
-    ) -> None:
-        node = step.node
-        count, saved = node.attrs["loop_vars"], node.attrs["saved"]
-        head, end = Label(), Label()
-        self.mark(head)
+    def keep_turn(self, history: History, memory: Memory, size: int) -> None:
+        """Adds a value to a history."""
+        if history.target is None:
+            history.number = len(self.bound) + len(self.stage.made) + len(self.histories)
+            self.histories.append(history)
+        else:
+            self.counted.append(history)
+            self.touch(history.target)
+        self.touch(memory, history.count)
+        self.rows.append((KEEP, history, memory, size))
+
+    def begin_loop(self) -> None:
+        """The next row is the first one of a loop's turn."""
         self.loops.append((len(self.rows), []))
         self.costs.append(0)
-        condition = step.bodies["condition"]
-        inner = self.body(condition, frame, node.inputs, memories)
-        self.outputs(inner, condition.program, ())
-        self.row(UNLESS, self.memory(inner, condition.program.outputs[0]), end)
-        for k in range(count):
-            self._keep(frame, step, count + 1 + k, state[k], trips)
-        body = step.bodies["body"]
-        inner = self.body(body, frame, node.inputs, memories)
-        results = body.program.outputs
 
-        def keep_saved() -> None:
-            for k in range(saved):
-                self._keep(frame, step, 2 * count + 1 + k,
-                           self.memory(inner, results[count + k]), trips)
-
-        self._turn(inner, body.program, [*results[:count], *results[count + saved:]], state, sizes,
-                   keep_saved)
-        self.row(ADD, trips, 0, 1)
+    def end_loop(self, head: Label) -> None:
+        """The turn ends here. What was there before the loop and is touched inside lives on."""
         cost = self.costs.pop()
         self.costs[-1] += cost
         self.row(BACK, 0, head, cost)
-        self.mark(end)
-        self._outlive()
-
-    def _turn(
-        self, inner: _Frame, program: Program, values: Sequence[Value], state: Sequence[Memory],
-        sizes: Sequence[int], before_copies: Callable[[], None],
-    ) -> None:
-        """One turn: the body, then its results become the loop's variables, all at once.
-
-        A result that is made when its variable is read for the last time is written over it.
-        """
-        start = len(self.rows)
-        self.outputs(inner, program, ())
-        before_copies()
-        made = [self.memory(inner, v) for v in values]
-        moved = [m for m, own in zip(made, state) if m is not own]  # some are other variables
-        for number, (memory, own, size) in enumerate(zip(made, state, sizes)):
-            if memory is not own and any(memory is other for other in state):
-                made[number] = self.arena(size)  # another variable, which is about to change
-                self.copy(made[number], memory, size)
-            elif memory.first >= start and memory.size == size and (
-                not any(own is other for other in moved)
-            ):
-                self.reuse.replace(memory, own)
-        for memory, own, size in zip(made, state, sizes):
-            self.copy(own, memory, size)
-        self.touch(*state)  # written in place, and read by nothing, they live in the loop still
-
-    def _keep(
-        self, frame: _Frame, step: RegionStep, place_: int, memory: Memory, trips: Memory
-    ) -> None:
-        """Adds a value to a history, if anything reads that."""
-        if not step.used[place_]:
-            return
-        value = step.node.outputs[place_]
-        shape = concrete(value.shape.sizes[1:], frame.numbers)
-        number = len(self.bound) + len(self.stage.made) + len(self.histories)
-        words = np.zeros(3, np.int64)
-        history = History(value, number, shape, words, trips)
-        self.histories.append(history)
-        self.touch(memory, trips)
-        self.rows.append((KEEP, history, memory, bytes_of(value, shape)))
-
-    def _outlive(self) -> None:
-        """What was there before a loop and is touched inside lives until its end."""
         start, touched = self.loops.pop()
         end = len(self.rows) - 1
         for memory in touched:
@@ -366,6 +344,20 @@ class Planner:
                     self.loops[-1][1].append(memory)
 
     # ---- tables -----------------------------------------------------------------------------
+
+    def as_object(self, memory: Memory | None, objects: np.ndarray) -> int:
+        """Where the address of an array object lies whose elements are this memory.
+
+        In the arena there are no such objects: one is made that has nothing but the address.
+        """
+        assert memory is not None  # the history's number of turns is known
+        base, shift = memory.base()
+        if base.number is not None:
+            return int(objects.ctypes.data) + 8 * base.number
+        words = np.zeros(OBJECT_HEADER // 8 + 2, np.int64)
+        words[-2:] = (base.address or 0) + shift, words.ctypes.data
+        self.keep.append(words)
+        return int(words.ctypes.data) + words.nbytes - 8
 
     def arrange(self) -> np.ndarray:
         """The arena, with a place in it for all that lies there."""
@@ -397,6 +389,9 @@ class Planner:
         tables = self.tables = Tables(self.rows, objects, tests, script)
         for history in self.histories:
             history.words[:] = (objects.ctypes.data + 8 * history.number, history.capacity,
+                                tables.cell(history.count))
+        for history in self.counted:
+            history.words[:] = (self.as_object(history.target, objects), history.capacity,
                                 tables.cell(history.count))
         state = np.zeros(len(STATE), np.int64)
         state[STATE.index("rows")] = tables.table.ctypes.data

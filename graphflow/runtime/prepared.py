@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from graphflow.codegen.cache import KernelStore, open_program_store
@@ -26,6 +26,7 @@ from graphflow.errors import GraphflowError
 from graphflow.loop_ir.nest import Kernel
 from graphflow.program import Program
 
+CPU, CUDA = "cpu", "cuda"
 MOST_WRITES = 4  # of answers: a program that gets new sizes all the time is not written each time
 
 # What reading gives for a record of a form that this graphflow does not write.
@@ -67,34 +68,44 @@ def program_store() -> KernelStore | None:
     return open_program_store(code_settings())
 
 
-def prepare(program: Program, disabled: Collection[str]) -> Prepared:
+def prepare(program: Program, disabled: Collection[str], device: str = CPU) -> Prepared:
     """The Program, optimised, and its schedule.
 
-    disabled: names of passes that are left out.
+    disabled: names of passes that are left out. device: for whose kernels it is scheduled.
     """
     with collected_later():
-        return _prepared(program, disabled)
+        return _prepared(program, disabled, device)
 
 
-def _prepared(program: Program, disabled: Collection[str]) -> Prepared:
+def _source_of(
+    program: Program, disabled: Collection[str], assumptions: Assumptions | None, device: str
+) -> Source | None:
+    """A Program with the name under which what is made of it for a device is kept."""
+    found = source_of(program, disabled, assumptions)
+    if found is None or device == CPU:
+        return found
+    return replace(found, name=f"{found.name}_{device}")
+
+
+def _prepared(program: Program, disabled: Collection[str], device: str) -> Prepared:
     assumptions = current_assumptions()
-    source = source_of(program, disabled, assumptions) if _given else None
+    source = _source_of(program, disabled, assumptions, device) if _given else None
     if source is not None and source.name in _given:
         taken = _taken(_given[source.name], source, assumptions)
         if taken is not None:
             return Prepared(*taken, True)
     store = program_store()
     if store is not None and source is None:
-        source = source_of(program, disabled, assumptions)
+        source = _source_of(program, disabled, assumptions, device)
     if store is None or source is None:
-        return _make(program, disabled)
+        return _make(program, disabled, device)
     found = _read(store, source, assumptions)
     if found is not None:
         return found
     own = None if assumptions is None else Assumptions(assumptions.hints)
     try:
         with assuming(own):
-            made = _make(program, disabled)
+            made = _make(program, disabled, device)
     finally:
         if assumptions is not None and own is not None:
             assumptions.guards.update(own.guards)
@@ -115,16 +126,16 @@ def give_records(records: Mapping[str, bytes]) -> None:
 
 
 def record_of(
-    program: Program, disabled: Collection[str]
+    program: Program, disabled: Collection[str], device: str = CPU
 ) -> tuple[str, bytes, list[Kernel | LibraryKernel]] | None:
     """The record of a Program under its name, and its kernels; None if it cannot be kept."""
     assumptions = current_assumptions()
-    source = source_of(program, disabled, assumptions)
+    source = _source_of(program, disabled, assumptions, device)
     if source is None:
         return None
     own = None if assumptions is None else Assumptions(assumptions.hints)
     with assuming(own):
-        made = _make(program, disabled)
+        made = _make(program, disabled, device)
     data = write_record(source, made.program, made.schedule, {} if own is None else own.guards)
     if data is None:
         return None
@@ -164,10 +175,14 @@ def _taken(
         return None
 
 
-def _make(program: Program, disabled: Collection[str]) -> Prepared:
+def _make(program: Program, disabled: Collection[str], device: str) -> Prepared:
     from graphflow.codegen.capabilities import Capabilities
     from graphflow.codegen.schedule import Scheduler
     from graphflow.passes.pipeline import optimise
 
     optimised = optimise(program, disabled)
+    if device == CUDA:
+        from graphflow.codegen.cuda.schedule import CudaScheduler
+
+        return Prepared(optimised, CudaScheduler(optimised, Capabilities()).schedule())
     return Prepared(optimised, Scheduler(optimised, Capabilities()).schedule())

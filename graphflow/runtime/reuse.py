@@ -41,6 +41,8 @@ class Reuse:
         """Lets `new` take the place of `old`, if what it is written by allows that."""
         if new.over is not None or new.number is not None and old.number is None:
             return False
+        if new.inside is not None or old.inside is not None:
+            return False
         if old.last < new.first:
             new.over = old
         elif old.last == new.first and new.first in self._calls:
@@ -93,4 +95,4 @@ def _pairs(step: Launch, memories: Sequence[Memory], old: Memory) -> list[tuple[
 
 
 def _in_arena(memory: Memory) -> bool:
-    return memory.number is None and memory.address is None
+    return memory.number is None and memory.address is None and memory.inside is None

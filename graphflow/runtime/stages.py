@@ -123,20 +123,22 @@ def find_stages(
     """
     stages = [_first_stage(given)]
     pending: list[Value] = []
+    grown: set[Value] = set()
     for step in schedule.steps:
         stage = stages[-1]
         missing = _needs(step, schedule) - stage.known
-        if missing:
+        if missing or (grown and any(r in grown for r, _ in schedule.touches(step))):
             learned = frozenset(_names(pending))
             if not missing <= learned:
                 nodes = step.nodes if isinstance(step, Launch) else (step.node,)
                 raise CannotCompile(f"{nodes[0]!r} has a size that is not known before it", nodes)
             stage = Stage([], pending, stage.known, stage.known | learned)
             stages.append(stage)
-            pending = []
+            pending, grown = [], set()
         stage.steps.append(step)
         if isinstance(step, RegionStep):
             pending.extend(step.histories())
+            grown.update(step.histories())
         elif not isinstance(step, Launch):
             pending.extend(v for v in step.node.outputs if v.shape.rank is not None)
     for number, stage in enumerate(stages):

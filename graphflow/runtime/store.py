@@ -7,7 +7,6 @@ replaces all written values at once or none.
 
 from __future__ import annotations
 
-import secrets
 import sys
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -186,7 +185,11 @@ def _first_value(initial: str) -> np.ndarray:
     """What counters start with: int64."""
     if initial.endswith(" zeros"):
         return np.zeros(int(initial.removesuffix(" zeros")), np.int64)
-    return np.array(0 if initial == "zero" else secrets.randbits(62), np.int64)
+    if initial == "zero":
+        return np.array(0, np.int64)
+    import secrets
+
+    return np.array(secrets.randbits(62), np.int64)
 
 
 def _overlap(some: Collection[str] | None, others: Collection[str] | None) -> bool:

@@ -46,21 +46,39 @@ class Memory:
       address: of memory that lies elsewhere and stays there.
       number: of the array object whose elements it is, if that is bound for each run.
       over: the memory that it takes the place of, if it is written over that.
+      inside, shift: the memory that it is a part of, and how many bytes behind its beginning.
     """
 
-    __slots__ = ("address", "first", "last", "number", "offset", "over", "room", "size")
+    __slots__ = ("address", "first", "inside", "last", "number", "offset", "over", "room",
+                 "shift", "size")
 
     def __init__(self, size: int, address: int | None = None, number: int | None = None) -> None:
         self.size, self.address, self.number = size, address, number
         self.room = size
         self.first, self.last, self.offset = -1, -1, 0
         self.over: Memory | None = None
+        self.inside: Memory | None = None
+        self.shift = 0
 
     def place(self) -> Memory:
         """The memory that this one really is."""
         found = self
         while found.over is not None:
             found = found.over
+        return found
+
+    def base(self) -> tuple[Memory, int]:
+        """The memory around it that is no part of another one, and where in it this one begins."""
+        found, shift = self.place(), 0
+        while found.inside is not None:
+            shift += found.shift
+            found = found.inside.place()
+        return found, shift
+
+    def part(self, shift: int, size: int) -> Memory:
+        """So many bytes of it."""
+        found = Memory(size)
+        found.inside, found.shift = self, shift
         return found
 
 
@@ -83,6 +101,7 @@ class History:
       shape: of one turn's value.
       words: the dispatcher's record of it.
       capacity: how many turns a new array has room for.
+      target: where it lies, if the number of turns is known; else in an array that grows.
     """
 
     value: Value
@@ -91,6 +110,7 @@ class History:
     words: np.ndarray
     count: Memory
     capacity: int = FIRST_CAPACITY
+    target: Memory | None = None
 
 
 @dataclass(slots=True)
@@ -136,11 +156,14 @@ class Tables:
         self._sizes: list[int] = []
         self._size_at: dict[tuple[int, ...], int] = {}
         self._collect(rows)
-        bound: dict[Memory, list[int]] = {}
+        bound: dict[Memory, list[tuple[int, int]]] = {}
+        addresses = [0] * max(len(self._cells), 1)
         for number, memory in enumerate(self._cells):
-            if memory.place().number is not None:
-                bound.setdefault(memory.place(), []).append(number)
-        self.pointers = np.array([m.place().address or 0 for m in self._cells] or [0], np.uint64)
+            base, shift = memory.base()
+            if base.number is not None:
+                bound.setdefault(base, []).append((number, shift))
+            addresses[number] = (base.address or 0) + shift
+        self.pointers = np.array(addresses, np.uint64)
         self.sizes = np.array(self._sizes or [0], np.int64)
         self.actions: dict[int, Any] = {}
         self.table = self._written(rows, bound)
@@ -166,7 +189,9 @@ class Tables:
                     self._cell_of[memory] = len(self._cells)
                     self._cells.append(memory)
 
-    def _written(self, rows: Sequence[tuple], bound: Mapping[Memory, list[int]]) -> np.ndarray:
+    def _written(
+        self, rows: Sequence[tuple], bound: Mapping[Memory, list[tuple[int, int]]]
+    ) -> np.ndarray:
         script = self._script
         first: list[int] = []
         count = 0
@@ -194,8 +219,8 @@ class Tables:
                     for mode in script.calls.get(number, (0,))]
             elif kind == BIND:
                 source = int(self.objects.ctypes.data) + 8 * operands[0].number
-                words += [(BIND, source, pointers + 8 * cell, 0)
-                          for cell in bound.get(operands[0], ())]
+                words += [(BIND, source, pointers + 8 * cell, shift)
+                          for cell, shift in bound.get(operands[0], ())]
             else:
                 if kind in (STOP, BACK, KEEP):
                     self.actions[len(words)] = Pause if kind == BACK else operands[0]

@@ -13,17 +13,19 @@ import ctypes
 import os
 import sys
 import threading
+import time
 from functools import cache
 
 import numpy as np
 
 from graphflow.codegen.dispatch import STATE, dispatcher
-from graphflow.codegen.meeting import RECORD_WORDS, WORDS
+from graphflow.codegen.meeting import CALM, LEAST_QUIET, RECORD_WORDS, WORDS
 from graphflow.hardware import available_cores
 
-# How often a member looks at what it waits for, at some 25 ns, before it sleeps, at least and at
-# most. With more members than cores, whoever looks keeps others from work.
-PATIENCE, CROWDED_PATIENCE = (20, 2000), (20, 20)
+# How long a member looks at what it waits for before it sleeps, at most, in nanoseconds: in a run,
+# and between two, when it is not known whether there will be another one. With more members than
+# cores, whoever looks keeps others from work.
+LEAST_PATIENCE, PATIENCE, IDLE_PATIENCE = 1_000, 1_000_000, 200_000
 
 _MEMBER, _STARTED = STATE.index("member"), ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
@@ -45,10 +47,16 @@ class Team:
         self._set("members", members)
         self._set("last", -1)
         self._set("sleep", _sleep_function())
-        least, most = CROWDED_PATIENCE if members > available_cores() else PATIENCE
-        for word, value in {"least": least, "most": most, "patience": most,
-                            "idle_patience": most}.items():
-            self._set(word, value)
+        self._set("clock", _clock_function())
+        self._set("penalty", LEAST_QUIET)
+        self._set("quiet", -CALM)
+        crowded = members > available_cores()
+        self._set("least", _ticks(LEAST_PATIENCE))
+        for word, address in ({} if crowded else _core_functions()).items():
+            self._set(word, address)
+        for prefix, most in {"": PATIENCE, "idle_": IDLE_PATIENCE}.items():
+            for word in ("patience", "most"):
+                self._set(prefix + word, _ticks(LEAST_PATIENCE if crowded else most))
 
     def _set(self, word: str, value: int) -> None:
         self._words[WORDS[word]] = value
@@ -114,3 +122,32 @@ def _sleep_function() -> int:
         library = ctypes.CDLL(None)
         found = library.syscall if sys.platform == "linux" else library.usleep
     return ctypes.cast(found, ctypes.c_void_p).value or 0
+
+
+@cache
+def _clock_function() -> int:
+    """The address of what tells the time: see `codegen/meeting.py`."""
+    if sys.platform == "win32":
+        found = ctypes.WinDLL("kernel32").QueryPerformanceCounter
+    else:
+        found = ctypes.CDLL(None).clock_gettime
+    return ctypes.cast(found, ctypes.c_void_p).value or 0
+
+
+@cache
+def _core_functions() -> dict[str, int]:
+    """What tells and changes the cores of a thread: words of a record → addresses; or nothing."""
+    names = {"where": "sched_getcpu", "allowed": "sched_getaffinity",
+             "allow": "sched_setaffinity"}
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    found = {word: getattr(library, name, None) for word, name in names.items()}
+    if None in found.values():
+        return {}
+    return {word: ctypes.cast(f, ctypes.c_void_p).value or 0  # type: ignore[arg-type]  # functions
+            for word, f in found.items()}
+
+
+def _ticks(nanoseconds: int) -> int:
+    """A time as that clock counts it."""
+    tick = time.get_clock_info("perf_counter").resolution if sys.platform == "win32" else 1e-9
+    return round(nanoseconds * 1e-9 / tick)

@@ -131,7 +131,10 @@ class Teamwork:
         elif kind == UNLESS:
             self._touch(before, [[_span(operands[0], False)]] * self.members)
         elif kind == KEEP:
-            self._touch(before, [[_span(operands[1], False), _span(operands[0].count, False)]])
+            spans = [_span(operands[1], False), _span(operands[0].count, False)]
+            if operands[0].target is not None:
+                spans.append(_span(operands[0].target, True))
+            self._touch(before, [spans])
             if self.rows[row + 1][0] != KEEP:  # member 0 may leave, and come back to do it again
                 self._meet(script.after.setdefault(row, []))
 
@@ -193,11 +196,16 @@ def divide(
     """
     divisions: dict[int, _Division] = {}
     total = 0.0
+    asked: dict[tuple, tuple[_Division | None, float]] = {}  # of the turns of a loop
     for row, launch in launches.items():
         address, memories, sizes = rows[row]
         if address != launch.address or isinstance(launch.kernel, LibraryKernel):
             continue  # a scatter in place, a hand-written kernel
-        found, saved = _division(launch, memories, sizes, members)
+        places = [id(m.place()) for m in memories]
+        key = (id(launch), sizes, *(m.size for m in memories), *map(places.index, places))
+        if key not in asked:
+            asked[key] = _division(launch, memories, sizes, members)
+        found, saved = asked[key]
         if found is not None:
             divisions[row] = found
             total += saved
@@ -229,6 +237,11 @@ def _division(
             depth, gain = 0, 0.0
         depths.append(depth)
         total += gain
+    for unit in range(footprints.count if any(depths) else 0):
+        if not depths[unit]:  # where others are divided, one that is not would be waited for
+            depth, _ = footprints.choose(unit, sizes, members)
+            if _reads_its_own(launch, footprints, memories, sizes, unit, depth, members):
+                depths[unit] = depth
     return (_Division(footprints, depths), total) if any(depths) else (None, 0.0)
 
 
@@ -274,15 +287,17 @@ def _make_room(launch: Launch, memories: Sequence[Memory], members: int) -> None
 
 def _start(memory: Memory) -> int:
     """Where memory begins; bound arrays have places of their own above all addresses."""
-    place = memory.place()
-    return place.address if place.address is not None else _BOUND * (1 + (place.number or 0))
+    base, shift = memory.base()
+    start = base.address if base.address is not None else _BOUND * (1 + (base.number or 0))
+    return start + shift
 
 
 def _span(memory: Memory, written: bool) -> Span:
     """All of a memory, which is not known to end where its size is not known."""
     start = _start(memory)
-    size = memory.place().room or memory.room
-    return start, start + (size if memory.place().number is None else _BOUND), written
+    place = memory.place()
+    size = place.room or memory.room
+    return start, start + (size if place.number is None else _BOUND), written
 
 
 def _part_of(memory: Memory, division: _Division, touched: Any) -> Span:

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from graphflow.codegen.capabilities import Capabilities
-from graphflow.codegen.compile import missing_features
 from graphflow.codegen.dispatch import CODES, COPY, DEPTHS, KEEP, MEET, TEAM
 from graphflow.codegen.memory_report import ValueNames
+from graphflow.codegen.processor import missing_features
 from graphflow.codegen.schedule import Scheduler
+from graphflow.codegen.settings import DEFAULT, Settings, using
 from graphflow.codegen.sizes import Numbers
 from graphflow.codegen.steps import HostStep, RegionStep, Schedule, Step
 from graphflow.codegen.timed_dispatch import (
@@ -32,6 +33,7 @@ from graphflow.passes.listing import Listing, listed
 from graphflow.passes.trace import traced
 from graphflow.program import Node, Program
 from graphflow.reference import ReferenceExecutable, Store
+from graphflow.runtime.executables import settings_of
 from graphflow.runtime.interludes import Run
 from graphflow.runtime.native import NativeExecutable
 from graphflow.runtime.outline import Outliner, Visit
@@ -58,6 +60,7 @@ class TimedProgram:
 
     direct = False
     in_python = True
+    device = None
 
     def __init__(self, program: Program, options: Options) -> None:
         self.recorder = Recorder()
@@ -65,7 +68,8 @@ class TimedProgram:
         self._lock = threading.Lock()
         self._inside = (
             TimedReference(program, self.recorder) if options.device == "reference" else
-            timed_executable(program, self.recorder, options.disable_passes, self.threads))
+            timed_executable(program, self.recorder, options.disable_passes, self.threads,
+                             settings_of(options)))
 
     def run(self, feeds: Sequence[np.ndarray], store: Store) -> list[np.ndarray]:
         """The outputs; commits the writes."""
@@ -78,17 +82,20 @@ class TimedProgram:
 
 
 def timed_executable(
-    program: Program, recorder: Recorder, disabled: Collection[str], threads: int
+    program: Program, recorder: Recorder, disabled: Collection[str], threads: int,
+    settings: Settings = DEFAULT,
 ) -> Any:
     """A Program compiled for the CPU, or run by the reference where it cannot be; timed."""
     if missing_features():
         return TimedReference(program, recorder)
     made = traced(program, disabled).result
-    schedule = Scheduler(made.program, Capabilities()).schedule()
+    with using(settings):
+        schedule = Scheduler(made.program, Capabilities()).schedule()
     late = obstacles(schedule)
     if not late:
         try:
-            return TimedExecutable(program, made, schedule, recorder, disabled, threads)
+            return TimedExecutable(
+                program, made, schedule, recorder, disabled, threads, settings)
         except CannotCompile as reason:
             nodes = set(made.program.nodes)
             late = {n for n in reason.nodes if n in nodes and not exact(n)}
@@ -96,7 +103,7 @@ def timed_executable(
                 return TimedReference(program, recorder)
     return SpecialisedExecutable(
         program, made.program, late,
-        lambda part: timed_executable(part, recorder, disabled, threads))
+        lambda part: timed_executable(part, recorder, disabled, threads, settings))
 
 
 class PlanLog:
@@ -141,7 +148,7 @@ class TimedExecutable(NativeExecutable):
     """A compiled Program that notes what each step takes.
 
     Args:
-      source, disabled, threads: see `NativeExecutable`.
+      source, disabled, threads, settings: see `NativeExecutable`.
       listing: the optimised Program, with the names of its values.
       schedule: of that.
       recorder: where times are noted.
@@ -149,13 +156,14 @@ class TimedExecutable(NativeExecutable):
 
     def __init__(
         self, source: Program, listing: Listing, schedule: Schedule, recorder: Recorder,
-        disabled: Collection[str], threads: int,
+        disabled: Collection[str], threads: int, settings: Settings = DEFAULT,
     ) -> None:
-        super().__init__(source, listing.program, schedule, lambda _: None, disabled, threads)
+        super().__init__(source, listing.program, schedule, lambda _: None, disabled, threads,
+                         settings=settings)
         self.direct = False
         self._listing, self._recorder = listing, recorder
         self._enter_timed = timed_dispatcher()
-        self._first = recorder.numbers(_count(schedule))
+        self._first = recorder.numbers(count_of(schedule))
         self._top = ValueNames(listing.program, listing.names, {}, schedule)
 
     def _planned(self, stage: Stage, numbers: Numbers) -> Plan:
@@ -168,7 +176,7 @@ class TimedExecutable(NativeExecutable):
     def _number_of(self, stage: Stage) -> int:
         """The number of the first step of a stage."""
         earlier = self.stages[:next(k for k, s in enumerate(self.stages) if s is stage)]
-        return self._first + sum(_count_steps(s.steps) for s in earlier)
+        return self._first + sum(count_steps(s.steps) for s in earlier)
 
     def _rows(self, planner: Outliner, first: int) -> tuple[list[Spent | None], set[int]]:
         """What the time of each row of the dispatcher's table is noted as; which go on.
@@ -182,6 +190,9 @@ class TimedExecutable(NativeExecutable):
         continued: set[int] = set()
         own = {row: (first + k, visit) for k, (row, visit) in enumerate(planner.visits)
                if not isinstance(visit.step, RegionStep)}
+        numbers = {id(visit): found for found, visit in own.values()}
+        own |= {row: (numbers[id(visit)], visit) for row, visit in planner.repeats.items()
+                if id(visit) in numbers}
         for row, (start, end) in enumerate(zip(starts, starts[1:])):
             for word in range(start, end):
                 code, mode = int(table[word, 0]), int(table[word, 3])
@@ -220,13 +231,13 @@ class TimedExecutable(NativeExecutable):
         for step in self.schedule.steps:
             if step is action:
                 break
-            number += _count_steps([step])
+            number += count_steps([step])
         return self._recorder.step(number, Visit(action, self._top, "", 0))
 
     def _body(self, program: Program) -> Any:
         if program not in self._bodies:
             self._bodies[program] = timed_executable(
-                program, self._recorder, self._disabled, self._threads)
+                program, self._recorder, self._disabled, self._threads, self._settings)
         call = self._bodies[program].call
 
         def timed_call(arguments: Sequence[Any]) -> Any:
@@ -262,11 +273,12 @@ class TimedReference(ReferenceExecutable):
         return self._bodies[program].call
 
 
-def _count(schedule: Schedule) -> int:
-    return _count_steps(schedule.steps)
+def count_of(schedule: Schedule) -> int:
+    """How many steps a schedule has, those of bodies included."""
+    return count_steps(schedule.steps)
 
 
-def _count_steps(steps: Sequence[Step]) -> int:
+def count_steps(steps: Sequence[Step]) -> int:
     """How many steps there are, those of bodies included."""
-    return sum(1 + (sum(_count(b.schedule) for b in step.bodies.values())
+    return sum(1 + (sum(count_of(b.schedule) for b in step.bodies.values())
                     if isinstance(step, RegionStep) else 0) for step in steps)

@@ -90,3 +90,15 @@ def test_names_tell_kernels_apart() -> None:
     kernels = {k for _, table in KERNEL_TABLES.values() for k in table}
     assert len({k.name for k in kernels}) == len(kernels)
     assert len(KERNEL_TABLES["convolutions"][1]) == 15
+
+
+def test_arrays_of_half_products_are_bfloat16_numbers() -> None:
+    from benchmarks.frameworks import FRAMEWORKS, HALVES
+    from benchmarks.workloads import WORKLOADS
+
+    assert "product.64x784x128.bf16" in HALVES
+    for array in WORKLOADS["product.64x784x128.bf16"].make().values():
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(array, array.astype(tf.bfloat16.as_numpy_dtype))
+    names = {f.name for f in FRAMEWORKS if f.workloads >= HALVES}
+    assert names.issuperset(("graphflow_cpu", "graphflow_cpu:native", "torch_eager"))

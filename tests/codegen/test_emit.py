@@ -9,6 +9,7 @@ import pytest
 from kernels import check_exact, compiled, element, elementwise, interpreted, values
 
 from graphflow import dtypes as dt
+from graphflow.codegen.compile import llvm_text
 from graphflow.dtypes import DType
 from graphflow.errors import ProgramError
 from graphflow.loop_ir import b
@@ -212,6 +213,22 @@ def test_indirect_loads(dtype: DType) -> None:
     for count in (1, 17, 65):
         check_exact(kernel, [values(dtype, 40), rng.integers(0, 40, count).astype(np.int32),
                              np.zeros(count, dtype.numpy)], [count])
+
+
+def test_places_that_are_read_soon_need_not_exist() -> None:
+    """Only a hint: beyond the buffer's end, and before its beginning."""
+    i, far = b.index(0), b.size(0) * 1_000_003
+    add = Update(((0, accumulator(0, dt.float32) + load(0, i, dt.float32)),),
+                 soon=((0, i + far), (0, i - far), (1, i)))
+    kernel = Kernel((BufferParameter(dt.float32), BufferParameter(dt.float32, written=True)), 1, (
+        Begin(((0, b.const(0.0, dt.float32)),)), Loop(0, b.size(0), (add,)),
+        Store(1, b.const(0, dt.int64), accumulator(0, dt.float32))))
+    for count in (0, 1, 7):
+        numbers = np.arange(count, dtype=np.float32)
+        for run in (compiled, interpreted):
+            _, total = run(kernel, [numbers, np.zeros(1, np.float32)], [count])
+            assert total[0] == numbers.sum()
+    assert "soon 0, 0, 1" in str(kernel)
 
 
 def test_transposing_loads() -> None:
@@ -453,6 +470,48 @@ def test_a_store_in_lanes_must_be_contiguous() -> None:
         Store(0, b.index(0) * 2, b.const(1.0, dt.float32)),), lanes=True),))
     with pytest.raises(ProgramError, match="contiguous"):
         compiled(kernel, [np.zeros(8, np.float32)], [4])
+
+
+@pytest.mark.parametrize("combine", [None, "add"])
+def test_stores_in_lanes_under_a_condition_of_the_row(combine: str | None) -> None:
+    place = load(0, b.index(0), dt.int64)
+    kernel = Kernel(
+        (BufferParameter(dt.int64), BufferParameter(dt.float32),
+         BufferParameter(dt.float32, True)), 2,
+        (Loop(0, b.size(0), (Loop(1, b.size(1), (Store(
+            2, place * b.size(1) + b.index(1),
+            load(1, b.index(0) * b.size(1) + b.index(1), dt.float32), b.ge(place, 0), combine),),
+            lanes=1),)),))
+    for columns in (1, 7, 16, 33):
+        rows = np.array([2, -1, 0, 2, -5, 1], np.int64)
+        check_exact(kernel, [rows, values(dt.float32, 6 * columns),
+                             values(dt.float32, 3 * columns, 1)], [6, columns])
+
+
+def test_a_tile_asks_for_what_it_stores() -> None:
+    """Lines are asked for where they are written, and where they are read beside the sums."""
+    def tile(terms: int) -> Kernel:
+        rows, column, term = range(4), b.index(0), b.index(1)
+        sums = tuple((r, b.fma(load(0, r * b.size(0) + term, dt.float32),
+                               load(1, term * b.size(1) + column, dt.float32),
+                               accumulator(r, dt.float32))) for r in rows)
+        places = [column + r * b.size(1) for r in rows]
+        return Kernel(
+            (*[BufferParameter(dt.float32)] * 3, BufferParameter(dt.float32, True)), 2,
+            (Loop(0, b.size(1), (
+                Begin(tuple((r, b.const(0.0, dt.float32)) for r in rows)),
+                Loop(1, b.const(terms, dt.int64), (Update(sums),)),
+                *(Store(3, p, accumulator(r, dt.float32) + load(2, p, dt.float32))
+                  for r, p in zip(rows, places))), lanes=2),))
+
+    for terms, asks in ((64, True), (63, False)):
+        text = llvm_text(tile(terms))
+        assert [f"i32 {write}, i32 3, i32 1" in text for write in (0, 1)] == [asks, asks]
+        for columns in (1, 32, 70):
+            rng, lengths = np.random.default_rng(columns), (
+                4 * terms, terms * columns, 4 * columns, 4 * columns)
+            check_exact(tile(terms), [rng.normal(size=n).astype(np.float32) for n in lengths],
+                        [terms, columns])
 
 
 def test_a_kernel_without_work_changes_nothing() -> None:

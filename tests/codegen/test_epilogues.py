@@ -127,7 +127,8 @@ def test_other_dtypes(dtype: DType, tolerance: float) -> None:
     wide = np.complex128 if dtype.is_complex else np.float64
     np.testing.assert_allclose(
         found[0].astype(wide), (x @ w - r) * r, rtol=tolerance, atol=tolerance)
-    assert ops(launches) == [["MatMul", "Mul"]]
+    copies = [["Cast"], ["Cast"]] if dtype in (gf.float16, gf.bfloat16) else []  # to float32
+    assert ops(launches) == [*copies, ["MatMul", "Mul"]]
 
 
 @settings(deadline=None, max_examples=12)
@@ -315,3 +316,28 @@ def test_all_rows_of_a_tile_call_one_function_for_a_long_activation() -> None:
     assert text.count("define internal") == 1 and text.count("call {<") >= 10
     _, (launch,) = run(lambda x, w: gf.nn.relu(gf.matmul(x, w)), [x, w])
     assert "define internal" not in llvm_text(launch.kernel)
+
+
+# ---- the gradient of max-pooling ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_the_mask_of_a_relu_joins_the_gradient_of_max_pooling(unknown: bool) -> None:
+    x, g = draw(3, 7, 6, 20), draw(3, 3, 3, 20)
+    with gf.Graph().as_default() as graph:
+        image = gf.placeholder(gf.float32, [None if unknown else 3, 7, 6, 20])
+        grad = gf.placeholder(gf.float32, [None if unknown else 3, 3, 3, 20])
+        pooled = gf.nn.max_pool(gf.nn.relu(image), 2, 2, "VALID")
+        (made,) = gf.gradients(pooled, image, grad)
+        with gf.Session(graph=graph, device="cpu") as session:
+            found = session.run(made, {image: x, grad: g})
+            executable = list(session._variants.values())[-1][-1].executable
+            launches = list(executable.schedule.launches())
+    expected = np.zeros_like(x)
+    for n, i, j, c in np.ndindex(*g.shape):
+        window = x[n, 2 * i:2 * i + 2, 2 * j:2 * j + 2, c]
+        y, z = np.unravel_index(window.argmax(), (2, 2))
+        if window[y, z] > 0:
+            expected[n, 2 * i + y, 2 * j + z, c] = g[n, i, j, c]
+    np.testing.assert_array_equal(found, expected)
+    assert ["MaxPoolScatter", "ReluGrad"] in ops(launches)

@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernels import check_exact, compiled
 
+import graphflow as gf
 from graphflow import dtypes as dt
-from graphflow.codegen import tiles
-from graphflow.codegen.compile import llvm_text, vector_bytes
+from graphflow.codegen import term_steps, tiles
+from graphflow.codegen.compile import llvm_text
+from graphflow.codegen.processor import vector_bytes
 from graphflow.codegen.tiles import Tiling, cuts
 from graphflow.dtypes import DType
 from graphflow.loop_ir import b
@@ -94,6 +96,44 @@ def test_chunks_of_an_unknown_number_of_terms() -> None:
         assert memory_of_sums(check(2, k, 7, (True, False), "k")) == -(-k // 4096) * 14
     check(2, 50, 7, (True, False), "k", dtype=dt.float16)
     check(30, 50, 1, (True, False), "k")
+
+
+def panel_of_steps(case: Case) -> int:
+    """The elements of the panel that a kernel copies for each step of terms; 0: no steps."""
+    return sum({id(a): a.size for a, p in zip(case.buffers, case.kernel.buffers)
+                if p.private}.values())
+
+
+@pytest.mark.parametrize(("m", "k", "n"), [(520, 1100, 64), (513, 1024, 90), (64, 1031, 530)])
+def test_chunks_of_terms_go_in_steps(m: int, k: int, n: int) -> None:
+    case = check(m, k, n, (True, False))
+    panel = term_steps.STEP * min(n, term_steps.VECTORS * vector_bytes() // 4)
+    assert panel_of_steps(case) == panel
+    assert memory_of_sums(case) == -(-k // tiles.CHUNK) * m * n
+
+
+def test_steps_of_doubles_and_with_an_epilogue() -> None:
+    assert panel_of_steps(check(300, 1024, 65, (True, False), dtype=dt.float64)) > 0
+    x, y, r = draw(1100, 512), draw(1100, 70), draw(512, 70)
+    with gf.Graph().as_default():
+        leaves = [gf.placeholder(gf.float32, a.shape) for a in (x, y, r)]
+        made = gf.nn.relu(gf.matmul(leaves[0], leaves[1], transpose_a=True) + leaves[2])
+        with gf.Session() as session:
+            found = session.run(made, dict(zip(leaves, (x, y, r))))
+    wide = x.astype(np.float64).T @ y + r
+    np.testing.assert_allclose(found, np.maximum(wide, 0), rtol=1e-4, atol=1e-4)
+
+
+def test_short_lines_and_few_columns_need_no_steps() -> None:
+    for m, n in ((128, 128), (520, 40)):
+        assert panel_of_steps(check(m, 1030, n, (True, False))) == 0
+
+
+def test_tiles_ask_for_the_rows_of_the_next_ones() -> None:
+    for k, turned, asks in ((64, False, True), (63, False, False), (257, False, False),
+                            (64, True, False)):
+        case = check(30, k, 40, (turned, False))
+        assert (" soon " in str(case.kernel)) == asks
 
 
 def test_products_of_many_results_have_no_chunks() -> None:

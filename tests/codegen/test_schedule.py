@@ -23,7 +23,7 @@ KERNELS = {
     "cross-entropy": 2,
     "momentum of two weights": 2,
     "MLP step with Adam": 14,
-    "CNN step": 17,
+    "CNN step": 16,
 }
 
 

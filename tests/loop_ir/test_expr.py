@@ -17,6 +17,8 @@ import pytest
 from graphflow import dtypes
 from graphflow.errors import DTypeError, ProgramError
 from graphflow.loop_ir import OPS, Expr, ScalarBuilder, b, evaluate, to_text, walk
+from graphflow.loop_ir.expr import leaves
+from graphflow.loop_ir.nest import accumulator, load
 
 x = b.arg(0, dtypes.float32)
 y = b.arg(1, dtypes.float32)
@@ -178,6 +180,22 @@ def test_walk_gives_operands_first_and_each_node_once() -> None:
     expr = shared + b.tanh(shared)
     assert list(walk(expr)) == [x, y, shared, b.tanh(shared), expr]
     assert list(walk(y, shared)) == [y, x, shared]
+
+
+def test_leaves_are_those_that_a_walk_finds() -> None:
+    i, k = b.index(0), b.index(1)
+    offset = (i * b.size(2) + k) * 3 - 1
+    element = load(1, offset, dtypes.float32)
+    for root in (x, n + 1, offset, b.fma(element, x, accumulator(4, dtypes.float32)),
+                 b.tanh(y) * element):
+        found = {(node.op, node.attr, node.dtype.name) for node in walk(root)
+                 if node.op in ("index", "size", "accumulator", "load", "arg")}
+        assert leaves(root) == found
+    assert leaves(b.const(1.0, dtypes.float32)) == frozenset()
+    deep = x
+    for _ in range(5_000):
+        deep = deep * 1.5
+    assert leaves(deep) == leaves(x)
 
 
 def test_text_is_canonical() -> None:

@@ -37,7 +37,7 @@ def test_phases_come_in_the_order_of_the_design():
     first = {}
     for i, one in enumerate(PASSES):
         first.setdefault(one.phase, i)
-    assert list(first) == ["canonicalise", "stabilise", "specialise", "expand"]
+    assert list(first) == ["canonicalise", "stabilise", "specialise", "expand", "loops"]
 
 
 def test_every_pass_is_recorded_with_its_time_and_its_nodes():

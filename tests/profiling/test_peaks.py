@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graphflow.codegen.compile import vector_bytes
+from graphflow.codegen.processor import vector_bytes
 from graphflow.profiling.peaks import WORKING_SETS, Peaks, measured_peaks
 
 

@@ -10,7 +10,7 @@ import pytest
 from both_devices import assert_same_error, on_both, quiet
 
 import graphflow as gf
-from graphflow.runtime.native import NativeExecutable
+from graphflow.runtime.staged import StagedExecutable
 
 RNG = np.random.default_rng(0)
 
@@ -19,7 +19,7 @@ def test_sessions_for_the_cpu_compile(session: gf.Session) -> None:
     x = gf.placeholder(gf.float32, [3])
     session.run(x * 2.0, {x: np.ones(3)})
     (variants,) = session._variants.values()
-    assert isinstance(variants[0].executable, NativeExecutable)
+    assert isinstance(variants[0].executable, StagedExecutable)
 
 
 # ---- variables ----------------------------------------------------------------------------------

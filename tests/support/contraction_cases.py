@@ -62,9 +62,11 @@ class Case:
         self.result = [v for v, _ in elements.parameters].index(node.outputs[0])
 
     def _array(self, value: Value, arrays: dict[Value, np.ndarray]) -> np.ndarray:
-        if value in self.copies:
-            source = arrays[value.node.inputs[0]]
-            return np.ascontiguousarray(source.transpose(value.node.attrs["perm"]))
+        if value not in arrays and value.node.opdef.name in ("Cast", "Transpose"):  # a copy
+            source = self._array(value.node.inputs[0], arrays)
+            perm = value.node.attrs.get("perm")
+            arrays[value] = np.ascontiguousarray(
+                source.astype(value.dtype.numpy) if perm is None else source.transpose(perm))
         if value not in arrays:  # what the kernel needs for itself
             (size,) = value.shape.sizes
             arrays[value] = np.zeros(evaluate_dim(size, self.numbers), value.dtype.numpy)

@@ -21,20 +21,25 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+from fake_code import FakeMaker, LlvmMaker
 
-from graphflow.codegen.cuda.kernels import CudaKernel, cuda_kernels
+from graphflow import dtypes as dt
+from graphflow.codegen.cuda.kernels import CudaKernel
+from graphflow.codegen.cuda.library.parts import LibraryPart
+from graphflow.codegen.cuda.matrix_form import MatrixForm, Operand
 from graphflow.codegen.cuda.on_cpu import launch_on_cpu
 from graphflow.codegen.cuda.shapes import LaunchShape
-from graphflow.codegen.cuda.target import HOPPER
 from graphflow.codegen.in_place import reusable
 from graphflow.loop_ir.kernel_interpreter import run_kernel
 from graphflow.loop_ir.nest import Kernel
+from graphflow.runtime.cuda.blas import WORKSPACE
 from graphflow.runtime.cuda.code import CodeCache
 from graphflow.runtime.cuda.device import Gpu
 from graphflow.runtime.cuda.driver import CudaError, DeviceMemoryError, Geometry
 
 FIRST_ADDRESS = 0x10_0000_0000  # no process of the host has memory there
 POISON = 0xA5
+PIECE = 1000.0  # nanoseconds of the fake's clock
 
 
 @dataclass
@@ -52,6 +57,7 @@ class Stream:
 class Event:
     stream: Stream
     count: int
+    time: float | None = None
 
 
 @dataclass
@@ -60,62 +66,15 @@ class FakeGraph:
     alive: bool = True
 
 
-@dataclass(frozen=True)
-class FakeShape:
-    grid: int = 1
-    block: int = 32
-    shared: int = 0
-    copies: int = 1
-
-
-@dataclass(frozen=True)
-class FakePart:
-    """One launch that runs a whole kernel by its interpreter."""
-
-    name: str
-    kernel: Kernel
-
-    def shape(self, sizes: Sequence[int], private_bytes: Sequence[int] = ()) -> FakeShape:
-        return FakeShape()
-
-
-class FakeMaker:
-    """Code for the fake: the image is a name."""
-
-    def __init__(self) -> None:
-        self.kernels: dict[str, Kernel] = {}
-
-    def parts(self, kernel: Kernel) -> list[FakePart]:
-        name = f"fake_{len(self.kernels)}"
-        self.kernels[name] = kernel
-        return [FakePart(name, kernel)]
-
-    def image(self, kernel: Kernel, parts: Sequence[FakePart]) -> bytes:
-        return parts[0].name.encode()
-
-
-class LlvmMaker(FakeMaker):
-    """The launches of a GPU; the image is their names."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.launches: dict[str, CudaKernel] = {}
-
-    def parts(self, kernel: Kernel) -> Any:
-        made = cuda_kernels(kernel, HOPPER)
-        self.launches.update((part.name, part) for part in made)
-        return made
-
-    def image(self, kernel: Kernel, parts: Sequence[Any]) -> bytes:
-        return " ".join(part.name for part in parts).encode()
-
-
 class FakeDriver:
     """See the module. `counts` says how often what was done; `limit`: bytes of memory."""
 
     def __init__(self, maker: FakeMaker, limit: int = 1 << 40) -> None:
         self.name, self.capability, self.number = "fake GPU", (9, 0), 0
-        self.total_memory, self.processors = limit, 132
+        self.total_memory, self.processors, self.clock = limit, 132, 1e9
+        self.conditions = True
+        self.library = False  # NVIDIA's, for products
+        self.time = 0.0  # nanoseconds; each piece of work takes PIECE
         self.counts: dict[str, int] = {}
         self.in_use = 0
         self._maker = maker
@@ -228,6 +187,7 @@ class FakeDriver:
         while stream.queue and stream.queue[0][0] <= count:
             _, work = stream.queue.pop(0)
             work()
+            self.time += PIECE
 
     def _not_capturing(self, what: str) -> None:
         me = threading.get_ident()
@@ -244,6 +204,22 @@ class FakeDriver:
             if stream.capture is not None:
                 raise CudaError("cannot record an event of the host while a graph is captured")
             return Event(stream, stream.count)
+
+    def record_timed(self, stream: Stream) -> Event:
+        with self._lock:
+            event = Event(stream, stream.count + 1)
+
+            def come() -> None:
+                event.time = self.time
+                self.time -= PIECE  # an event takes no time
+
+            self._put(stream, come)
+            return event
+
+    def elapsed(self, first: Event, last: Event) -> float:
+        if first.time is None or last.time is None:
+            raise CudaError("an event has not come yet")
+        return last.time - first.time
 
     def wait(self, event: Event) -> None:
         with self._lock:
@@ -273,18 +249,20 @@ class FakeDriver:
         complaint = geometry.complaint()
         if complaint is not None:
             raise CudaError(complaint)
-        kernel = function.kernel if isinstance(function, CudaKernel) else function
+        kernel: Any = getattr(function, "kernel", function)
         count = len(kernel.buffers) + kernel.sizes + sum(p.private for p in kernel.buffers)
         pointers = (ctypes.c_uint64 * count).from_address(arguments)
         values = [ctypes.c_int64.from_address(pointer).value for pointer in pointers]
-        if isinstance(function, CudaKernel):
+        if isinstance(function, (CudaKernel, LibraryPart)):
             self._put(stream, lambda: self._run_llvm(function, geometry, values), "launch")
             return
         addresses = values[:len(kernel.buffers)]
         sizes = values[len(kernel.buffers):len(kernel.buffers) + kernel.sizes]
         self._put(stream, lambda: self._run(kernel, addresses, sizes), "launch")
 
-    def _run_llvm(self, part: CudaKernel, geometry: Geometry, values: Sequence[int]) -> None:
+    def _run_llvm(
+        self, part: CudaKernel | LibraryPart, geometry: Geometry, values: Sequence[int]
+    ) -> None:
         kernel, arguments = part.kernel, list(values)
         lengths = values[len(kernel.buffers) + kernel.sizes:]
         shared = {k for k, length in zip(part.private, lengths) if not length}
@@ -313,10 +291,81 @@ class FakeDriver:
             views.append(view)
         run_kernel(kernel, views, list(sizes))
 
+    def product(self, form: MatrixForm) -> MatrixForm | None:
+        return form if self.library else None
+
+    def multiply(
+        self, product: MatrixForm, out: int, left: int, right: int, workspace: int, stream: Stream
+    ) -> None:
+        def work() -> None:
+            self.bytes_at(workspace, WORKSPACE)[:] = POISON
+            element, result = (dt.as_dtype(name).numpy
+                               for name in (product.element, product.result))
+            x = self._matrices(left, product.left, product, product.rows, product.terms, element)
+            y = self._matrices(right, product.right, product, product.terms, product.columns,
+                               element)
+            made = self._matrices(out, product.out, product, product.rows, product.columns, result)
+            made[...] = x.astype(np.float64) @ y.astype(np.float64)
+
+        self._put(stream, work, "product")
+
+    def _matrices(
+        self, address: int, operand: Operand, form: MatrixForm, rows: int, columns: int, kind: Any
+    ) -> np.ndarray:
+        """The matrices of an operand as a view of the memory."""
+        size = np.dtype(kind).itemsize
+        steps = (operand.batch, operand.outer, operand.inner)
+        shape = (form.batches, rows, columns)
+        last = operand.start + sum(s * (n - 1) for s, n in zip(steps, shape))
+        memory = self.bytes_at(address, size * (last + 1)).view(kind)
+        return np.lib.stride_tricks.as_strided(
+            memory[operand.start:], shape, [size * s for s in steps])
+
     def begin_capture(self, stream: Stream) -> None:
         with self._lock:
             assert stream.capture is None and not stream.queue
             stream.capture, stream.thread = [], threading.get_ident()
+
+    def _captured(self, body: Callable[[Stream], None] | None) -> list[Callable[[], None]]:
+        inner = Stream(-1, capture=[], thread=threading.get_ident())
+        if body is not None:
+            body(inner)
+        return inner.capture or []
+
+    def _holds(self, address: int) -> bool:
+        return bool(self.bytes_at(address, 1)[0])
+
+    def branch(
+        self, address: int, then: Callable[[Stream], None] | None,
+        otherwise: Callable[[Stream], None] | None, stream: Stream,
+    ) -> None:
+        assert stream.capture is not None, "a branch outside of a graph"
+        ways = self._captured(otherwise), self._captured(then)
+
+        def work() -> None:
+            for piece in ways[self._holds(address)]:
+                piece()
+
+        stream.capture.append(work)
+
+    def repeat(
+        self, address: int, status: int, body: Callable[[Stream], None], stream: Stream
+    ) -> None:
+        assert stream.capture is not None, "a loop outside of a graph"
+        pieces = self._captured(body)
+
+        def work() -> None:
+            while self._holds(address) and not (status and self.bytes_at(status, 8).any()):
+                for piece in pieces:
+                    piece()
+
+        stream.capture.append(work)
+
+    def add(self, target: int, value: int, stream: Stream) -> None:
+        def work() -> None:
+            self.bytes_at(target, 8).view(np.int64)[0] += value
+
+        self._put(stream, work, "add")
 
     def end_capture(self, stream: Stream) -> FakeGraph:
         with self._lock:

@@ -216,7 +216,8 @@ def test_wrong_elements_are_refused_where_they_are_built():
     open_queue = tf.FIFOQueue(5, [tf.float32], shapes=[[2]])
     x = tf.placeholder(tf.float32)
     put = open_queue.enqueue(x)
-    with tf.Session() as sess, pytest.raises(tf.errors.InvalidArgumentError, match=r"takes \[2"):
+    refused = pytest.raises(tf.errors.InvalidArgumentError, match=r"shape \[2\], got \[1\]")
+    with tf.Session() as sess, refused:
         sess.run(put, {x: [1.0]})
 
 

@@ -17,7 +17,7 @@ from llvmlite import ir
 
 from graphflow.codegen.cpu.lanes import Lanes, register_type
 from graphflow.codegen.cpu.scalars import EMIT
-from graphflow.loop_ir.expr import Expr, build, to_text, walk
+from graphflow.loop_ir.expr import Expr, build, leaves, to_text, walk
 from graphflow.loop_ir.nest import Statement, Store
 
 LONG = 12  # operations, from which on a call costs less than the code
@@ -53,6 +53,8 @@ def find_shared(body: Sequence[Statement]) -> dict[Expr, Shared]:
 def _of_sums(value: Expr) -> Shared | None:
     """The part of an expression that depends on accumulators, if it is long and plain."""
     inner: dict[Expr, None] = {}
+    if not any(op == "accumulator" for op, _, _ in leaves(value)):
+        return None
     for node in walk(value):
         if node.op in ("rarely", "call"):
             return None

@@ -63,6 +63,9 @@ def _saturating(lanes: Lanes, name: str, x: Any, kind: Any) -> Any:
 
 def narrow_half(lanes: Lanes, x: Any, target: DType) -> Any:
     """float32 → the 16 bits of float16 or bfloat16, rounded half to even."""
+    kind, known = getattr(x, "half_bits", (None, None))
+    if kind is target:  # they were loaded, and nothing was done to them
+        return known
     b = lanes.builder
     if target.name == "float16":
         half = b.fptrunc(x, lanes.type(ir.HalfType()))
@@ -81,9 +84,13 @@ def widen_half(lanes: Lanes, bits: Any, source: DType) -> Any:
     """The 16 bits of float16 or bfloat16 → float32."""
     b = lanes.builder
     if source.name == "float16":
-        return b.fpext(b.bitcast(bits, lanes.type(ir.HalfType())), lanes.type(ir.FloatType()))
+        made = b.fpext(b.bitcast(bits, lanes.type(ir.HalfType())), lanes.type(ir.FloatType()))
+        made.half_bits = source, bits
+        return made
     wide = b.shl(b.zext(bits, lanes.type(ir.IntType(32))), lanes.constant(ir.IntType(32), 16))
-    return b.bitcast(wide, lanes.type(ir.FloatType()))
+    made = b.bitcast(wide, lanes.type(ir.FloatType()))
+    made.half_bits = source, bits
+    return made
 
 
 def reinterpret(lanes: Lanes, x: Any, source: DType, target: DType) -> Any:

@@ -19,14 +19,33 @@ from llvmlite import ir
 from graphflow.codegen.cpu.apart import Shared, find_shared, function_of
 from graphflow.codegen.cpu.folds import emit_fold
 from graphflow.codegen.cpu.lanes import Lanes
-from graphflow.codegen.cpu.memory import I8, I64, from_memory, load_vector, store_vector, to_memory
+from graphflow.codegen.cpu.memory import (
+    I8,
+    I64,
+    from_memory,
+    load_vector,
+    prefetch,
+    store_vector,
+    to_memory,
+)
+from graphflow.codegen.cpu.pair_products import (
+    begin_tiles,
+    emit_pair_copy,
+    emit_pair_product,
+    end_tiles,
+    find_pair_copy,
+    find_pair_product,
+    has_tiles,
+)
+from graphflow.codegen.cpu.prefetch import Ahead, prefetch_results
 from graphflow.codegen.cpu.scalars import EMIT
 from graphflow.codegen.cpu.sharing import Sharing, smaller
 from graphflow.codegen.cpu.transposes import emit_block, find_turned
 from graphflow.codegen.cpu.turns import ZERO, emit_turns, multiple
 from graphflow.codegen.cpu.values import Values, Vector, steps
+from graphflow.codegen.pair_products import instructions, rows_at_once
 from graphflow.codegen.shares import width_of
-from graphflow.dtypes import DType
+from graphflow.dtypes import DType, bfloat16
 from graphflow.errors import ProgramError
 from graphflow.loop_ir.affine import stride
 from graphflow.loop_ir.expr import Expr
@@ -58,19 +77,25 @@ class _KernelEmitter:
         self.values, self.kernel, self.vector_bytes = values, kernel, vector_bytes
         self.shared: dict[Expr, Shared] = {}
         self.sharing = Sharing(values, kernel, vector_bytes)
+        self.paired = vector_bytes == 64 and any(p.dtype is bfloat16 for p in kernel.buffers)
 
     def run(self) -> None:
+        tiles = self.paired and has_tiles(self.kernel) and instructions() == "amx"
+        if tiles:
+            begin_tiles(self.values.builder)
         for unit in self.sharing.each_unit():
             self._statements(unit.body)
+        if tiles:
+            end_tiles(self.values.builder)
         self.values.builder.ret_void()
 
     def _statements(self, body: tuple[Statement, ...]) -> None:
         values = self.values
         self.shared |= find_shared(body)
-        for statement in body:
+        for place, statement in enumerate(body):
             values.local = {}
             if isinstance(statement, Loop):
-                self._loop(statement)
+                self._loop(statement, body[place + 1:])
             elif isinstance(statement, Fold):
                 emit_fold(values, statement, width_of(
                     self.kernel, (statement,), self.vector_bytes))
@@ -80,16 +105,28 @@ class _KernelEmitter:
                 made = [values.vector_value(e) for _, e in statement.accumulators]
                 values.accumulators.update(
                     (n, v) for (n, _), v in zip(statement.accumulators, made))
+                if isinstance(statement, Update):
+                    self._soon(statement)
+
+    def _soon(self, update: Update) -> None:
+        """Asks for what is read soon, line by line into the second cache at least."""
+        b = self.values.builder
+        for buffer, offset in update.soon:
+            pointer = b.gep(self.values.buffers[buffer], [self.values.value(offset, base=True)])
+            prefetch(b, pointer)
 
     # ---- loops ------------------------------------------------------------------------------
 
-    def _loop(self, loop: Loop) -> None:
+    def _loop(self, loop: Loop, after: tuple[Statement, ...]) -> None:
+        """after: the statements that follow the loop."""
         values = self.values
         extent = values.value(loop.extent)
         share = self.sharing.share(loop)
+        if self.paired and share is None and values.vector is None and self._by_pairs(loop):
+            return
         first, end = share or (ZERO, extent)
         if not loop.lanes or values.vector is not None:
-            self._plain_turns(loop, first, end)
+            self._plain_turns(loop, first, end, after)
             return
         width = width_of(self.kernel, loop.body, self.vector_bytes)
         whole = multiple(values, extent, width * loop.lanes)
@@ -104,7 +141,20 @@ class _KernelEmitter:
         with values.builder.if_then(values.builder.icmp_signed(">", end, whole)):
             self._rest(loop, whole, extent, width)
 
-    def _plain_turns(self, loop: Loop, first: Any, end: Any) -> None:
+    def _by_pairs(self, loop: Loop) -> bool:
+        """Emits a loop by the instructions for pairs of bfloat16, if it is one for them."""
+        product, copy = find_pair_product(loop), find_pair_copy(loop)
+        if product is not None and product.rows in rows_at_once():
+            emit_pair_product(self.values, product)
+        elif copy is not None:
+            emit_pair_copy(self.values, copy)
+        else:
+            return False
+        return True
+
+    def _plain_turns(
+        self, loop: Loop, first: Any, end: Any, after: tuple[Statement, ...]
+    ) -> None:
         """Turns one after the other, but where several together take less time.
 
         A tile of sums has few instructions beside its multiply-adds: half as many of them, and
@@ -116,13 +166,28 @@ class _KernelEmitter:
             self._turns_together(loop, first, end, values.vector.width,
                                  lambda index: emit_block(values, turned))
         elif _is_tile(loop, values.vector):
-            self._turns_together(loop, first, end, 2, lambda index: self._pair(loop, index))
+            self._tile_turns(loop, first, end, after)
         else:
             emit_turns(values, loop.number, first, end, 1, changed_accumulators(loop.body),
                        lambda index: self._statements(loop.body))
 
-    def _pair(self, loop: Loop, index: Any) -> None:
+    def _tile_turns(
+        self, loop: Loop, first: Any, end: Any, after: tuple[Statement, ...]
+    ) -> None:
+        """The turns of a tile, of which as few as need be ask for what is stored behind them."""
+        ahead, count = prefetch_results(self.values, loop, after, 2)
+        known = isinstance(first, ir.Constant) and isinstance(end, ir.Constant)
+        if count and known and end.constant - first.constant >= 3 * count:
+            rest = ir.Constant(I64, first.constant + count)
+            self._turns_together(
+                loop, first, rest, 2, lambda index: self._pair(loop, index, ahead))
+            first, count = rest, 0
+        chosen: Ahead = ahead if count else lambda index: None
+        self._turns_together(loop, first, end, 2, lambda index: self._pair(loop, index, chosen))
+
+    def _pair(self, loop: Loop, index: Any, ahead: Ahead) -> None:
         values = self.values
+        ahead(index)
         self._statements(loop.body)
         values.inside[-1].values.clear()
         values.indices[loop.number] = values.builder.add(index, ir.Constant(I64, 1))
@@ -207,21 +272,31 @@ class _KernelEmitter:
         where = None if store.where is None else values.value(store.where)
         vector = values.vector
         if vector is None or not values.depends(store.offset, vector.number):
-            pointer = b.gep(values.buffers[store.buffer], [values.value(store.offset)])
+            pointer = values.address(store.buffer, store.offset)
             if where is None:
                 self._store_one(store, value, pointer, dtype)
             else:
                 with b.if_then(where):
                     self._store_one(store, value, pointer, dtype)
             return
-        if stride(store.offset, vector.number) != 1 or where is not None:
+        if stride(store.offset, vector.number) != 1 or isinstance(
+                getattr(where, "type", None), ir.VectorType):
             raise ProgramError("kernel: a store in a lanes loop must be contiguous.")
-        first = b.gep(values.buffers[store.buffer], [values.value(store.offset, base=True)])
-        lanes, value = Lanes(b, vector.width), values.spread(value)
+        first = values.address(store.buffer, store.offset, base=True)
+        value = values.spread(value)
+        if where is None:
+            self._store_lanes(store, value, first, vector)
+        else:  # the same for all lanes
+            with b.if_then(where):
+                self._store_lanes(store, value, first, vector)
+
+    def _store_lanes(self, store: Store, value: Any, pointer: Any, vector: Vector) -> None:
+        lanes = Lanes(self.values.builder, vector.width)
+        dtype = self.kernel.buffers[store.buffer].dtype
         if store.combine is not None:
-            old = load_vector(lanes, first, dtype, vector.mask)
+            old = load_vector(lanes, pointer, dtype, vector.mask)
             value = EMIT[combine_op(store.combine, dtype)](lanes, _Typed(dtype), old, value)
-        store_vector(lanes, value, first, dtype, vector.mask)
+        store_vector(lanes, value, pointer, dtype, vector.mask)
 
     def _stored(self, expr: Expr) -> Any:
         """The value of a store, by a call where its code is shared."""

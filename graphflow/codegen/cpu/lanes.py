@@ -40,6 +40,16 @@ class _Splat(ir.Constant):  # type: ignore[misc]  # llvmlite has no annotations
         return f"splat ({self._number.type} {self._number.get_reference()})"
 
 
+class _Undefined(ir.Constant):  # type: ignore[misc]  # see above
+    """A vector of which nothing is known yet, in the short form that LLVM's text has for it."""
+
+    def __init__(self, vector: Any) -> None:
+        super().__init__(vector, None)
+
+    def _get_reference(self) -> str:
+        return "undef"
+
+
 class Lanes:
     """An IR builder and the number of lanes (1: plain scalars) of the values it makes."""
 
@@ -70,11 +80,19 @@ class Lanes:
             return value
         if isinstance(value, ir.Constant):
             return self.constant(value.type, value.constant)
-        kind = self.type(value.type)
-        one = self.builder.insert_element(
-            ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.count), [0] * self.count)
-        return self.builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), mask)
+        nothing = _Undefined(self.type(value.type))
+        first = _Splat(ir.VectorType(ir.IntType(32), self.count), ir.Constant(ir.IntType(32), 0))
+        one = self.builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+        return self.builder.shuffle_vector(one, nothing, first)
+
+    def apart(self, pointer: Any) -> Any:
+        """The same pointer, which LLVM does not look behind; it takes no instruction."""
+        name = "llvm.launder.invariant.group.p0"
+        module, kind = self.builder.module, ir.IntType(8).as_pointer()
+        function = module.globals.get(name) or ir.Function(
+            module, ir.FunctionType(kind, [kind]), name)
+        made = self.builder.call(function, [self.builder.bitcast(pointer, kind)])
+        return self.builder.bitcast(made, pointer.type)
 
     def call(self, name: str, result: Any, *operands: Any) -> Any:
         """An LLVM intrinsic, overloaded on the type of its result."""

@@ -98,3 +98,13 @@ def gather(lanes: Lanes, pointer: Any, offsets: Any, dtype: DType, mask: Any) ->
         at = b.extract_element(offsets, ir.Constant(I32, lane))
         out = b.insert_element(out, b.load(b.gep(pointer, [at])), ir.Constant(I32, lane))
     return from_memory(lanes, out, dtype)
+
+
+def prefetch(b: ir.IRBuilder, pointer: Any, write: bool = False) -> None:
+    """Asks for the line of memory that a pointer shows, to write it or to read it alone."""
+    line = b.bitcast(pointer, I8.as_pointer())
+    name = "llvm.prefetch.p0"
+    function = b.module.globals.get(name) or ir.Function(
+        b.module, ir.FunctionType(ir.VoidType(), [line.type, I32, I32, I32]), name)
+    # Into all caches, of data.
+    b.call(function, [line, *(ir.Constant(I32, n) for n in (int(write), 3, 1))])

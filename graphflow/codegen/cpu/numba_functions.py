@@ -22,12 +22,14 @@ class NumbaFunction:
       symbol: of the function in the module, with Numba's calling convention.
       arguments, result: Numba types.
       module: LLVM IR as text.
+      function: the Python function.
     """
 
     symbol: str
     arguments: tuple[Any, ...]
     result: Any
     module: str
+    function: Callable[..., Any]
 
 
 def compile_function(
@@ -59,7 +61,7 @@ def compile_function(
         library.finalize()
         return NumbaFunction(
             made.fndesc.mangled_name, arguments, made.signature.return_type,
-            renamed(str(library._final_module)))
+            renamed(str(library._final_module)), function)
 
 
 def _plain_library(codegen: Any) -> Any:

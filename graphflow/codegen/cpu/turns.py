@@ -20,15 +20,42 @@ def emit_turns(
     """A loop from `first` below `end`; its index and the accumulators `changed` are phi nodes.
 
     step: a number, or a value in front of the loop. `turn(index)` emits one turn.
+    Where the number of turns is known, nothing asks whether there are any, and one turn is no
+    loop: each loop of a nest costs LLVM time, whatever is in it.
     """
-    b = values.builder
+    turns = _known_turns(first, end, step)
+    if turns == 1:
+        values.enter(number, values.builder.block)
+        values.indices[number] = first
+        turn(first)
+        values.leave(number)
+    elif turns != 0:
+        _emit_loop(values, number, (first, end, step), changed, turn, guarded=turns is None)
+
+
+def _known_turns(first: Any, end: Any, step: Any) -> int | None:
+    """How many turns there are; None if that shows when it runs."""
+    if not (isinstance(first, ir.Constant) and isinstance(end, ir.Constant)
+            and isinstance(step, int)):
+        return None
+    return max(-(-(end.constant - first.constant) // step), 0)
+
+
+def _emit_loop(
+    values: Values, number: int, bounds: tuple[Any, Any, Any], changed: Sequence[int],
+    turn: Callable[[Any], None], guarded: bool,
+) -> None:
+    """guarded: whether there may be no turn at all."""
+    b, (first, end, step) = values.builder, bounds
     names = [n for n in changed if n in values.accumulators]
     outside = dict(values.accumulators)
     start = [values.accumulators[n] for n in names]
-    entry, before = b.block, b.append_basic_block("before")
+    entry = b.block
+    before = b.append_basic_block("before") if guarded else entry
     inside, after = b.append_basic_block("loop"), b.append_basic_block("after")
-    b.cbranch(b.icmp_signed("<", first, end), before, after)
-    b.position_at_end(before)
+    if guarded:
+        b.cbranch(b.icmp_signed("<", first, end), before, after)
+        b.position_at_end(before)
     b.branch(inside)
     b.position_at_end(inside)
     index = b.phi(I64)
@@ -50,6 +77,9 @@ def emit_turns(
     b.cbranch(b.icmp_signed("<", following, end), inside, after)
     b.position_at_end(after)
     values.accumulators = outside
+    if not guarded:
+        values.accumulators.update(zip(names, final))
+        return
     for n, old, new in zip(names, start, final):
         merged = b.phi(old.type)
         merged.add_incoming(old, entry)

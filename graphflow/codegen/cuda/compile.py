@@ -14,7 +14,9 @@ from typing import Any
 
 from graphflow.codegen.cuda.kernels import CudaKernel
 from graphflow.codegen.cuda.target import CudaTarget
+from graphflow.codegen.cuda.users import function_ptx, functions_of
 from graphflow.errors import GraphflowError
+from graphflow.loop_ir.nest import Kernel
 
 
 class MissingCudaError(GraphflowError, ImportError):
@@ -53,9 +55,14 @@ class Cubin:
 
 def compile_ptx(kernel: CudaKernel, target: CudaTarget) -> str:
     """The PTX of one kernel. Raises MissingCudaError without the extra `cuda`."""
+    return compile_text(kernel.llvm_ir(), target)
+
+
+def compile_text(text: str, target: CudaTarget) -> str:
+    """The PTX of a module in LLVM IR. Raises MissingCudaError without the extra `cuda`."""
     nvvm = _nvvm()
     made = nvvm.compile_ir(
-        [kernel.llvm_ir()], arch=f"compute_{target.arch}", opt=3, fma=False)
+        [text], arch=f"compute_{target.arch}", opt=3, fma=False)
     return str(made.decode().rstrip("\x00"))
 
 
@@ -65,17 +72,29 @@ def compile_cubin(kernels: Sequence[CudaKernel], target: CudaTarget) -> Cubin:
     Raises MissingCudaError without the extra `cuda`.
     """
     named = {k.name: k for k in kernels}
-    return link_ptx([compile_ptx(k, target) for k in named.values()], target)
+    texts = [compile_ptx(k, target) for k in named.values()]
+    users = {scalar: None for k in named.values() if isinstance(k.kernel, Kernel)
+             for scalar in functions_of(k.kernel)}
+    try:
+        texts += [function_ptx(scalar, target) for scalar in users]
+    except ImportError as error:
+        raise _missing(error) from error
+    return link_ptx(texts, target)
 
 
-def link_ptx(texts: Sequence[str], target: CudaTarget) -> Cubin:
-    """PTX of several kernels as one cubin."""
+def link_ptx(
+    texts: Sequence[str], target: CudaTarget, libraries: Sequence[bytes] = ()
+) -> Cubin:
+    """PTX of several kernels as one cubin, with what they call of libraries."""
     nvjitlink = _nvjitlink()
     handle = nvjitlink.create(2, [f"-arch=sm_{target.arch}", "-verbose"])
     try:
         for text in texts:
             data = text.encode()
             nvjitlink.add_data(handle, nvjitlink.InputType.PTX, data, len(data), "kernel")
+        for library in libraries:
+            nvjitlink.add_data(
+                handle, nvjitlink.InputType.LIBRARY, library, len(library), "library")
         nvjitlink.complete(handle)
         code = bytearray(nvjitlink.get_linked_cubin_size(handle))
         nvjitlink.get_linked_cubin(handle, code)

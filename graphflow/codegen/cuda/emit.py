@@ -19,6 +19,8 @@ from graphflow.codegen.cuda.owners import emit_owned
 from graphflow.codegen.cuda.plans import Plan, Spread
 from graphflow.codegen.cuda.products import THREADS, Tiles
 from graphflow.codegen.cuda.scalars import CUDA_EMIT
+from graphflow.codegen.cuda.tensor_tiles import TensorTiles
+from graphflow.codegen.cuda.tiles import Product, TileSize
 from graphflow.codegen.cuda.transposes import emit_turned
 from graphflow.codegen.cuda.values import CudaValues
 from graphflow.codegen.cuda.vectors import emit_vectors
@@ -66,10 +68,16 @@ class KernelEmitter:
         elif self.plan.turned is not None:
             emit_turned(self, self.plan.turned)
         elif self.plan.product is not None and self.plan.tile is not None:
-            Tiles(self, self.plan.product, self.plan.tile).run()
+            self._tiles(self.plan.product, self.plan.tile)
         else:
             self.statements(self.kernel.body)
         self.values.builder.ret_void()
+
+    def _tiles(self, product: Product, tile: TileSize) -> None:
+        if self.plan.cores is not None:
+            TensorTiles(self, product, tile, self.plan.cores).run()
+        else:
+            Tiles(self, product, tile).run()
 
     def _threads(self) -> None:
         values, b = self.values, self.values.builder

@@ -6,7 +6,8 @@ end of the stack of a fibre that has not run yet. `gf_turn` lets each fibre run 
 waits; `gf_plain` runs threads that never wait, one after the other.
 
 Words of the setting: block, blocks, threads, backwards?, the address of the states (a byte for
-each thread), the address of where the stacks end (a word for each thread, and one for the runner).
+each thread), the address of where the stacks end (a word for each thread, and one for the runner),
+that of shared memory.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 
+from graphflow.codegen.cuda.assembly_on_cpu import assembly_text
 from graphflow.errors import ProgramError
 
 
@@ -59,13 +61,13 @@ def switch() -> Switch:
 def runner_text() -> str:
     """The runner for this processor."""
     separated = switch().code.replace("; ", "\\0A ").replace("$", "$$")
-    return _RUNNER.replace("SWITCH", separated)
+    return _RUNNER.replace("SWITCH", separated) + assembly_text()
 
 
 _RUNNER = """
 @code = internal global void (i64*)* null
 @arguments = internal global i64* null
-@setting = internal global [6 x i64] zeroinitializer
+@setting = internal global [7 x i64] zeroinitializer
 @thread = internal global i32 0
 @slots = internal global [2 x [1024 x i32]] zeroinitializer
 @parity = internal global [1024 x i32] zeroinitializer
@@ -78,7 +80,7 @@ define internal void @switch(i64* %keep, i64 %other) naked noinline
 
 define internal i64 @word(i64 %k)
 {
-  %p = getelementptr [6 x i64], [6 x i64]* @setting, i64 0, i64 %k
+  %p = getelementptr [7 x i64], [7 x i64]* @setting, i64 0, i64 %k
   %v = load volatile i64, i64* %p
   ret i64 %v
 }
@@ -186,12 +188,12 @@ define void @gf_fibre() noinline
   ret void
 }
 
-define void @gf_prepare(void (i64*)* %code, i64* %arguments, [6 x i64]* %setting)
+define void @gf_prepare(void (i64*)* %code, i64* %arguments, [7 x i64]* %setting)
 {
   store void (i64*)* %code, void (i64*)** @code
   store i64* %arguments, i64** @arguments
-  %words = load [6 x i64], [6 x i64]* %setting
-  store [6 x i64] %words, [6 x i64]* @setting
+  %words = load [7 x i64], [7 x i64]* %setting
+  store [7 x i64] %words, [7 x i64]* @setting
   ret void
 }
 
@@ -231,10 +233,10 @@ end:
 define void @gf_plain(void (i64*)* %code, i64* %arguments, i32 %blocks, i32 %n, i32 %backwards)
 {
 entry:
-  %p0 = getelementptr [6 x i64], [6 x i64]* @setting, i64 0, i64 0
-  %p1 = getelementptr [6 x i64], [6 x i64]* @setting, i64 0, i64 1
-  %p2 = getelementptr [6 x i64], [6 x i64]* @setting, i64 0, i64 2
-  %p3 = getelementptr [6 x i64], [6 x i64]* @setting, i64 0, i64 3
+  %p0 = getelementptr [7 x i64], [7 x i64]* @setting, i64 0, i64 0
+  %p1 = getelementptr [7 x i64], [7 x i64]* @setting, i64 0, i64 1
+  %p2 = getelementptr [7 x i64], [7 x i64]* @setting, i64 0, i64 2
+  %p3 = getelementptr [7 x i64], [7 x i64]* @setting, i64 0, i64 3
   %w1 = zext i32 %blocks to i64
   %w2 = zext i32 %n to i64
   %w3 = zext i32 %backwards to i64

@@ -33,14 +33,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from graphflow.codegen.cuda.library import library_parts
 from graphflow.codegen.cuda.plans import Plan, plan_text, plans_of
 from graphflow.codegen.cuda.shapes import LaunchShape, launch_shape
 from graphflow.codegen.cuda.target import CudaTarget
-from graphflow.codegen.shares import walk_statements
-from graphflow.errors import ProgramError
-from graphflow.loop_ir.expr import walk
-from graphflow.loop_ir.nest import Kernel, expressions, kernel_text, verify_kernel
+from graphflow.codegen.cuda.users import functions_of
+from graphflow.codegen.library import LibraryKernel
+from graphflow.loop_ir.nest import Kernel, kernel_text, verify_kernel
+
+if TYPE_CHECKING:
+    from graphflow.codegen.cuda.library.parts import LibraryPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,10 @@ def cuda_kernels(kernel: Kernel, target: CudaTarget) -> tuple[CudaKernel, ...]:
     """The launches that do what a kernel of loop IR does, in order.
 
     kernel: verified, of basic ops, as the scheduler makes it.
-    Raises ProgramError if the kernel is not well formed, or calls functions that users bring.
+    Raises ProgramError if the kernel is not well formed, or calls a function without a form here.
     """
     verify_kernel(kernel)
-    for statement, _ in walk_statements(kernel.body):
-        if any(n.op == "call" for n in walk(*expressions(statement))):
-            raise ProgramError("kernel: functions that users bring are not compiled for GPUs.")
+    functions_of(kernel)
     private = tuple(k for k, p in enumerate(kernel.buffers) if p.private)
     made = []
     for plan, body in plans_of(kernel, target):
@@ -94,3 +96,15 @@ def cuda_kernels(kernel: Kernel, target: CudaTarget) -> tuple[CudaKernel, ...]:
         name = "gf_" + hashlib.sha256(text.encode()).hexdigest()[:24]
         made.append(CudaKernel(name, part, plan, private))
     return tuple(made)
+
+
+def launches(
+    kernel: Kernel | LibraryKernel, target: CudaTarget
+) -> tuple[CudaKernel, ...] | tuple[LibraryPart, ...]:
+    """The launches of any kernel, in order.
+
+    Raises ProgramError if it has no form for GPUs.
+    """
+    if isinstance(kernel, LibraryKernel):
+        return library_parts(kernel)
+    return cuda_kernels(kernel, target)

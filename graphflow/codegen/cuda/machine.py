@@ -16,6 +16,7 @@ IR_VERSION = (2, 0, 3, 2)  # of NVVM in CUDA 13.0
 SHARED = 3                 # the address space
 SHARED_NAME = "gf_shared"
 ALL_LANES = ir.Constant(I32, -1)
+CAS = "atom.cas.b64"       # NVVM refuses LLVM's compare-and-swap
 
 
 def new_module(name: str) -> ir.Module:

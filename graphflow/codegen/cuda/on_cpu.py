@@ -1,9 +1,9 @@
 """Runs the LLVM IR of CUDA kernels on the CPU, thread by thread: a GPU that is slow but there.
 
 The text that goes to NVVM is compiled for this processor. Registers such as the thread's number,
-barriers and shuffles become calls of a small runner: each thread of a block is a fibre with a
-stack of its own, which runs until it comes to a barrier or a shuffle; then it is the next one's
-turn. Shared memory is filled with ones before each block. In
+barriers, shuffles and tensor-core instructions become calls of a small runner: each thread of a
+block is a fibre with a stack of its own, which runs until it comes to one of them; then it is the
+next one's turn. Shared memory is filled with ones before each block. In
 `backwards` order the last thread comes first: a result that is then another one shows that a
 barrier is missing.
 
@@ -25,11 +25,15 @@ from typing import Any
 import numpy as np
 from llvmlite import binding
 
+from graphflow.codegen.cuda.assembly_on_cpu import with_calls
 from graphflow.codegen.cuda.fibres import runner_text, switch
 from graphflow.codegen.cuda.kernels import CudaKernel
+from graphflow.codegen.cuda.library.parts import LibraryPart
 from graphflow.codegen.cuda.machine import SHARED_NAME
 from graphflow.codegen.cuda.shapes import WARP, LaunchShape
+from graphflow.codegen.cuda.users import address_on_cpu, functions_of
 from graphflow.errors import ProgramError
+from graphflow.loop_ir.nest import Kernel
 
 SHARED_BYTES = 1 << 18
 STACK_BYTES = 1 << 17
@@ -42,6 +46,7 @@ _MATHEMATICS = {
                          ("floor", "floor"), ("ceil", "ceil"))
     for letter, bits in (("f", "f32"), ("d", "f64"))}
 _RUNNING, _AT_BARRIER, _AT_SHUFFLE, _DONE = range(4)
+_WAITING = ("barrier0", "shfl", "vote", "mma", "ldmatrix")
 _LOCK = threading.Lock()  # the runner has one state
 _NUMBERS = itertools.count()
 
@@ -84,7 +89,8 @@ def _places(
 
 
 def launch_on_cpu(
-    kernel: CudaKernel, shape: LaunchShape, arguments: Sequence[int], backwards: bool = False
+    kernel: CudaKernel | LibraryPart, shape: LaunchShape, arguments: Sequence[int],
+    backwards: bool = False,
 ) -> None:
     """One launch with the arguments that a GPU would get: addresses, sizes, lengths.
 
@@ -113,15 +119,18 @@ class _Loaded:
 
 
 @lru_cache(1 << 10)
-def _load(kernel: CudaKernel) -> _Loaded:
+def _load(kernel: CudaKernel | LibraryPart) -> _Loaded:
     text = _for_cpu(kernel)
     builder = binding.JITLibraryBuilder().add_ir(text).export_symbol("gf_thread")
     builder.export_symbol(SHARED_NAME)
     for name, address in _runner().symbols.items():
         builder.import_symbol(name, address)
+    if isinstance(kernel.kernel, Kernel):
+        for scalar in functions_of(kernel.kernel):
+            builder.import_symbol(*address_on_cpu(scalar))
     library = builder.link(_jit(), f"{kernel.name}_{next(_NUMBERS)}")
     return _Loaded(library, library["gf_thread"], library[SHARED_NAME],
-                   "gf_nvvm.barrier0" in text or "gf_nvvm.shfl" in text)
+                   any(f"gf_nvvm.{name}" in text for name in _WAITING))
 
 
 @cache
@@ -135,7 +144,7 @@ def _jit() -> Any:
     return binding.create_lljit_compiler(machine)
 
 
-def _for_cpu(kernel: CudaKernel) -> str:
+def _for_cpu(kernel: CudaKernel | LibraryPart) -> str:
     """The kernel's LLVM IR for this processor, and `gf_thread(arguments)`, which calls it."""
     kept = []
     for line in kernel.llvm_ir().splitlines():
@@ -146,12 +155,12 @@ def _for_cpu(kernel: CudaKernel) -> str:
     for old, new in _MATHEMATICS.items():
         text = text.replace(f'@"{old}"', f'@"{new}"')
     text = text.replace('@"llvm.nvvm.', '@"gf_nvvm.').replace(" addrspace(3)", "")
-    text = text.replace("addrspacecast", "bitcast")
+    text = with_calls(text.replace("addrspacecast", "bitcast"))
     return (f'{text}\n@"{SHARED_NAME}" = global [{SHARED_BYTES} x i8] zeroinitializer, align 16\n'
             f"{_thread_function(kernel, text)}")
 
 
-def _thread_function(kernel: CudaKernel, text: str) -> str:
+def _thread_function(kernel: CudaKernel | LibraryPart, text: str) -> str:
     """Calls the kernel with arguments that stand in an array."""
     signature = re.search(rf'define void @"{kernel.name}"\((.*)\)', text)
     assert signature is not None
@@ -176,7 +185,7 @@ class _Runner:
     def __init__(self) -> None:
         text = runner_text()
         builder = binding.JITLibraryBuilder().add_ir(text)
-        exported = re.findall(r"^define \S+ @(gf_[\w.]+)\(", text, re.MULTILINE)
+        exported = re.findall(r"^define .+? @(gf_[\w.]+)\(", text, re.MULTILINE)
         for name in exported:
             builder.export_symbol(name)
         self._library = builder.link(_jit(), "gf_runner")
@@ -221,7 +230,7 @@ class _Runner:
         self._stacks[:count, -kind.entry] = self._library["gf_fibre"]
         self._ends[:count] = self._tops[:count] - np.uint64(8 * kind.words)
         setting = np.array([block, shape.grid, count, ordered, self._states.ctypes.data,
-                            self._ends.ctypes.data], np.uint64)
+                            self._ends.ctypes.data, loaded.shared], np.uint64)
         self._prepare(loaded.address, words.ctypes.data, setting.ctypes.data)
         while True:
             self._turn(shape.block)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from graphflow.codegen.cuda.fragments import Cores, cores_of
 from graphflow.codegen.cuda.owners import owners_of
 from graphflow.codegen.cuda.places import is_one, is_plain, stores_of, tells_apart
 from graphflow.codegen.cuda.target import CudaTarget
@@ -82,6 +83,7 @@ class Plan:
       shared_limit: bytes of shared memory of a block.
       most_blocks: of a launch whose private buffers lie in device memory.
       product, tile: of a tiled product: what it is, and how much of it a block computes.
+      cores: the tensor cores that multiply its terms, or None.
       choice: of a product whose sizes are not known: run this one of two launches if tiles of
         `choice[0]` are at least (or, if not `choice[2]`, fewer than) `choice[1]`.
       turned: of a transpose: along which loops it reads and stores.
@@ -98,6 +100,7 @@ class Plan:
     most_blocks: int = 1
     product: Product | None = None
     tile: TileSize | None = None
+    cores: Cores | None = None
     choice: tuple[TileSize, int, bool] | None = None
     owners: int = 1
     turned: Turned | None = None
@@ -109,7 +112,7 @@ def plan_text(plan: Plan) -> str:
     shared = ", ".join(map(str, sorted(plan.shared)))
     inner = "".join(to_text(e) for e in plan.inner)
     return (f"{plan.spread.name} grid {loops} shared {shared} vector {plan.vector} "
-            f"scratch {plan.scratch} tile {plan.tile} owners {plan.owners} "
+            f"scratch {plan.scratch} tile {plan.tile} cores {plan.cores} owners {plan.owners} "
             f"turned {(plan.turned.reads, plan.turned.stores) if plan.turned else None}\n{inner}")
 
 
@@ -212,7 +215,8 @@ def _tiled(
     product = product_of(kernel, loops, rest)
     if product is None or not is_large_enough(loops, product):
         return []
-    common = Plan(Spread.TILES, grid, product=product, tile=SMALL)
+    common = Plan(Spread.TILES, grid, product=product, tile=SMALL,
+                  cores=cores_of(product, target))
     if product.zero.dtype.size > 4:
         return [common]
     large = replace(common, tile=LARGE)
@@ -266,8 +270,7 @@ def _grid(kernel: Kernel, part: Body) -> tuple[tuple[GridLoop, ...], Body]:
 
 def _without(body: Body, grid: Sequence[GridLoop]) -> Body:
     """A nest without the loops that are spread; the others stay around what is inside."""
-    (outer,) = body[:1]
-    if len(body) != 1 or not isinstance(outer, Loop):
+    if len(body) != 1 or not isinstance(outer := body[0], Loop):
         return body
     inner = _without(outer.body, grid)
     return inner if any(outer.number == g.number for g in grid) else (

@@ -176,7 +176,7 @@ class Tiles:
             for j in range(each):
                 at = b.add(self.thread, ir.Constant(I32, j * THREADS))
                 b.store(sums[i * each + j], self.pointer(at))
-            away = b.zext(self._along(self.down, i), I64)
+            away = b.zext(self._row_of(i), I64)
             row = b.add(self.first_row, away)
             with b.if_then(b.icmp_signed("<", row, self.rows)):
                 self._row(row)
@@ -191,6 +191,14 @@ class Tiles:
             away = b.add(block, b.and_(k, ir.Constant(I32, WIDE - 1)))
         return b.add(b.mul(thread, ir.Constant(I32, WIDE)), away)
 
+    def _row_of(self, k: int) -> Any:
+        """Row number k of this thread in its tile."""
+        return self._along(self.down, k)
+
+    def _column_of(self, k: Any) -> Any:
+        """Column number k (i32) of this thread in its tile."""
+        return self._along(self.across, k)
+
     def _row(self, row: Any) -> None:
         b, values, product = self.b, self.values, self.product
         for n, index in zip(product.rows, self._indices(
@@ -199,7 +207,7 @@ class Tiles:
 
         def element(k: Any) -> None:
             number = b.trunc(k, I32)
-            column = b.add(self.first_column, b.zext(self._along(self.across, number), I64))
+            column = b.add(self.first_column, b.zext(self._column_of(number), I64))
             with b.if_then(b.icmp_signed("<", column, self.columns)):
                 at = b.add(self.thread, b.mul(number, ir.Constant(I32, THREADS)))
                 values.accumulators[product.number] = b.load(self.pointer(at))

@@ -11,11 +11,11 @@ from typing import Any
 
 from llvmlite import ir
 
+from graphflow.codegen.cpu.calls import external_function
 from graphflow.codegen.cpu.conversions import convert
 from graphflow.codegen.cpu.lanes import Lanes, register_type
 from graphflow.codegen.cpu.scalars import EMIT
 from graphflow.dtypes import DType
-from graphflow.errors import ProgramError
 
 MANTISSA = {"float": 24, "double": 53}
 
@@ -78,7 +78,7 @@ def _to_integer(b: Any, x: Any, target: DType) -> Any:
 
 
 def _call(lanes: Lanes, node: Any, *operands: Any) -> Any:
-    raise ProgramError("kernel: functions that users bring are not compiled for GPUs.")
+    return lanes.builder.call(external_function(lanes.builder.module, node.attr, 1), operands)
 
 
 CUDA_EMIT: dict[str, Any] = {

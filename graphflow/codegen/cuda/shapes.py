@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 
+from graphflow.codegen.cuda.fragments import shared_bytes
 from graphflow.codegen.cuda.plans import Plan, Spread
 from graphflow.codegen.cuda.tiles import Product, TileSize, shared_words
 from graphflow.codegen.cuda.transposes import SIDE
@@ -85,7 +86,8 @@ def _of_tiles(
         size, enough, at_least = plan.choice
         if (blocks(size) >= enough) is not at_least:
             return LaunchShape(0, THREADS)
-    return LaunchShape(blocks(tile), THREADS, shared_words(tile) * product.zero.dtype.size)
+    shared = shared_words(tile) * product.zero.dtype.size
+    return LaunchShape(blocks(tile), THREADS, shared if plan.cores is None else shared_bytes(tile))
 
 
 def _of_blocks(

@@ -12,6 +12,8 @@ class CudaTarget:
     Attributes:
       capability: the compute capability, for example (8, 0) or (9, 0).
       shared_bytes: the shared memory that a block may have without asking for more.
+      tensor_float_32: whether factors of float32 products may be rounded to TF32 (10 bits behind
+        the point), which tensor cores multiply.
       processors: the multiprocessors. It decides how many blocks a launch has at most where blocks
         take several turns each, never what is added to what.
     """
@@ -19,6 +21,7 @@ class CudaTarget:
     capability: tuple[int, int] = (8, 0)
     shared_bytes: int = 48 * 1024
     processors: int = 108
+    tensor_float_32: bool = False
 
     @property
     def arch(self) -> str:

@@ -143,8 +143,10 @@ def _plain_statement(statement: Statement, numbers: dict[Expr, int]) -> tuple:
         return ("fold", statement.number, numbers[statement.extent], statement.into,
                 statement.right, each(statement.lifted), each(statement.merged),
                 each(statement.identity), statement.lanes)
-    kind = "begin" if isinstance(statement, Begin) else "update"
-    return kind, tuple([(n, numbers[e]) for n, e in statement.accumulators])
+    values = tuple([(n, numbers[e]) for n, e in statement.accumulators])
+    if isinstance(statement, Begin):
+        return "begin", values
+    return "update", values, tuple([(n, numbers[e]) for n, e in statement.soon])
 
 
 def _body_from(data: tuple) -> tuple[Statement, ...]:
@@ -170,5 +172,5 @@ def _statement_from(data: tuple, exprs: list[Expr]) -> Statement:
         number, extent, into, right, lifted, merged, identity, lanes = fields
         return Fold(number, exprs[extent], into, right, each(lifted), each(merged),
                     each(identity), lanes)
-    accumulators = tuple([(n, exprs[k]) for n, k in fields[0]])
-    return Begin(accumulators) if kind == "begin" else Update(accumulators)
+    pairs = [tuple([(n, exprs[k]) for n, k in field]) for field in fields]
+    return Begin(*pairs) if kind == "begin" else Update(*pairs)

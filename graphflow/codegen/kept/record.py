@@ -1,9 +1,9 @@
 """One kept Program: the name under which it is kept, its bytes, and what they give again.
 
 The name is the hash of what decides how a Program is compiled: its description, the passes that
-are left out, which sizes have hints, and what was assumed of them before. What compilation has
-assumed beside that stands in the record: where it does not hold for the sizes at hand, there is
-none.
+are left out, the settings of the builders of kernels, which sizes have hints, and what was assumed
+of them before. What compilation has assumed beside that stands in the record: where it does not
+hold for the sizes at hand, there is none.
 
 The names of sizes that nothing is known of are numbers that differ from process to process. The
 hash counts them in the order in which they come; in what is read they become those of the Program
@@ -22,6 +22,7 @@ from graphflow.codegen.kept.attributes import NotKept, dim_from, plain_dim
 from graphflow.codegen.kept.kernels import packed, unpacked
 from graphflow.codegen.kept.programs import Given, ProgramReader, ProgramWriter, describe
 from graphflow.codegen.kept.schedules import ScheduleReader, ScheduleWriter
+from graphflow.codegen.settings import current_settings
 from graphflow.codegen.steps import Schedule
 from graphflow.dims import Assumptions, Dim, fresh_number
 from graphflow.program import Program
@@ -69,7 +70,8 @@ def source_of(
         number = numbers.setdefault(match[2], len(numbers))
         return f"'?{match[1]}#{number}'"
 
-    text = _UNKNOWN_IN_TEXT.sub(counted, repr((rows, sorted(disabled), assumed)))
+    settings = current_settings().key()
+    text = _UNKNOWN_IN_TEXT.sub(counted, repr((rows, sorted(disabled), assumed, *settings)))
     name = hashlib.sha256(text.encode()).hexdigest()[:32]
     return Source(f"gf_{name}", given, tuple(numbers))
 

@@ -6,7 +6,7 @@ Kernels stand in a list of their own, each once, with their names.
 from __future__ import annotations
 
 from graphflow.codegen.compile import is_own, kernel_name
-from graphflow.codegen.kept.attributes import NotKept, dims_from, plain_dims
+from graphflow.codegen.kept.attributes import NotKept, dim_from, dims_from, plain_dim, plain_dims
 from graphflow.codegen.kept.kernels import NamedKernel, kernel_from, plain_kernel
 from graphflow.codegen.kept.programs import ProgramReader, ProgramWriter
 from graphflow.codegen.library import LibraryKernel
@@ -61,7 +61,8 @@ class ScheduleWriter:
             return "count", node(step.node), self._programs.value(step.count), step.unknowns
         bodies = [(name, self._programs.program(body.program), self.schedule(body.schedule))
                   for name, body in step.bodies.items()]
-        return "region", node(step.node), step.used, tuple(bodies)
+        turns = None if step.turns is None else plain_dim(step.turns)
+        return "region", node(step.node), step.used, tuple(bodies), turns
 
     def _launch(self, launch: Launch) -> tuple:
         number, launch.kernel = self._kernel(launch.kernel)
@@ -126,7 +127,8 @@ class ScheduleReader:
             program = self._programs.programs[number]
             bodies[name] = Body(program, self.schedule(schedule),
                                 SizeGuards(program.nodes, program.nodes))
-        return RegionStep(node, fields[1], bodies)
+        turns = None if fields[3] is None else dim_from(fields[3])
+        return RegionStep(node, fields[1], bodies, turns)
 
     def _launch(
         self, kernel: int, buffers: tuple, sizes: tuple, nodes: tuple, reusable: tuple,

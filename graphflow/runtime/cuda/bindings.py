@@ -6,18 +6,27 @@ GPU is used.
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import threading
-from functools import cache
+from collections.abc import Callable
+from functools import cache, cached_property
 from typing import Any
 
 from cuda.bindings import driver as cuda
 
+from graphflow.codegen.cuda.compile import MissingCudaError
+from graphflow.codegen.cuda.conditional import CONDITION, COUNT, conditional_cubin
+from graphflow.codegen.cuda.matrix_form import MatrixForm
+from graphflow.codegen.cuda.target import CudaTarget
+from graphflow.runtime.cuda.blas import Cublas, library
 from graphflow.runtime.cuda.driver import CudaError, DeviceMemoryError, Geometry, Handle
 
 _KEEP_ALL = 2**64 - 1   # the pool gives no memory back to the system by itself
 _EVENT_FLAGS = 2        # CU_EVENT_DISABLE_TIMING: cheap ones
 _STREAM_FLAGS = 1       # CU_STREAM_NON_BLOCKING: does not wait for the default stream
+_CONDITIONS = 12040     # the driver's version from which on graphs have conditional nodes
+_ASSIGN_DEFAULT = 1     # CU_GRAPH_COND_ASSIGN_DEFAULT: each launch begins with the default, 0
 _STATIC_SHARED = 48 * 1024  # bytes of shared memory that a block may have without asking
 
 
@@ -63,6 +72,7 @@ class CudaDriver:
             self._attribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR),
             self._attribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR))
         self.processors = self._attribute(attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)
+        self.clock = 1e3 * self._attribute(attribute.CU_DEVICE_ATTRIBUTE_CLOCK_RATE)
         self.total_memory = int(_check(cuda.cuDeviceTotalMem(self._device), "asking for memory"))
         self._context = _check(cuda.cuDevicePrimaryCtxRetain(self._device), "making a context")
         self._threads = threading.local()
@@ -145,10 +155,21 @@ class CudaDriver:
         _check(cuda.cuStreamSynchronize(stream), "waiting for the GPU")
 
     def record(self, stream: Handle) -> Handle:
+        return self._recorded(stream, _EVENT_FLAGS)
+
+    def record_timed(self, stream: Handle) -> Handle:
+        return self._recorded(stream, 0)
+
+    def _recorded(self, stream: Handle, flags: int) -> Handle:
         self._enter()
-        event = _Event(_check(cuda.cuEventCreate(_EVENT_FLAGS), "making an event"))
+        event = _Event(_check(cuda.cuEventCreate(flags), "making an event"))
         _check(cuda.cuEventRecord(event.event, stream), "recording an event")
         return event
+
+    def elapsed(self, first: Handle, last: Handle) -> float:
+        self._enter()
+        return 1e6 * float(_check(
+            cuda.cuEventElapsedTime(first.event, last.event), "asking for times"))
 
     def wait(self, event: Handle) -> None:
         self._enter()
@@ -189,12 +210,129 @@ class CudaDriver:
             function, *geometry.grid, *geometry.block, geometry.shared, stream, arguments, 0),
             "launching a kernel")
 
+    @cached_property
+    def _cublas(self) -> Cublas | None:
+        self._enter()
+        found = library()
+        try:
+            return None if found is None else Cublas(found)
+        except RuntimeError:  # it is for another driver
+            return None
+
+    def product(self, form: MatrixForm) -> Handle | None:
+        self._enter()
+        return None if self._cublas is None else self._cublas.plan(form)
+
+    def multiply(
+        self, product: Handle, out: int, left: int, right: int, workspace: int, stream: Handle
+    ) -> None:
+        self._enter()
+        assert self._cublas is not None
+        try:
+            self._cublas.run(product, out, left, right, workspace, int(stream))
+        except RuntimeError as error:
+            raise CudaError(f"CUDA, a matrix product: {error}.") from error
+
     def begin_capture(self, stream: Handle) -> None:
         self._enter()
         # Relaxed: Python may free other memory meanwhile, which is no part of the graph.
         _check(cuda.cuStreamBeginCapture(
             stream, cuda.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED),
             "beginning a graph")
+
+    @cached_property
+    def conditions(self) -> bool:
+        """See `Driver`. Conditional nodes came with CUDA 12.4."""
+        if _check(cuda.cuDriverGetVersion(), "asking for the driver's version") < _CONDITIONS:
+            return False
+        try:
+            code = self.load(conditional_cubin(CudaTarget(self.capability)))
+        except (MissingCudaError, CudaError):
+            return False
+        self._tell, self._count = self.function(code, CONDITION), self.function(code, COUNT)
+        return True
+
+    def branch(
+        self, address: int, then: Callable[[Handle], None] | None,
+        otherwise: Callable[[Handle], None] | None, stream: Handle,
+    ) -> None:
+        self._enter()
+        kind = cuda.CUgraphConditionalNodeType.CU_GRAPH_COND_TYPE_IF
+        ways = [(self._condition(stream), negated, body)
+                for negated, body in enumerate((then, otherwise)) if body is not None]
+        for handle, negated, _ in ways:  # both before one of them may change the bool
+            self._tell_node(handle, address, negated, stream)
+        for handle, _, body in ways:
+            self._capture_inside(self._node(stream, handle, kind), body)
+
+    def repeat(
+        self, address: int, status: int, body: Callable[[Handle], None], stream: Handle
+    ) -> None:
+        self._enter()
+        handle = self._condition(stream)
+        self._tell_node(handle, address, 0, stream, status)
+        kind = cuda.CUgraphConditionalNodeType.CU_GRAPH_COND_TYPE_WHILE
+
+        def turn(inner: Handle) -> None:
+            body(inner)
+            self._tell_node(handle, address, 0, inner, status)
+
+        self._capture_inside(self._node(stream, handle, kind), turn)
+
+    def add(self, target: int, value: int, stream: Handle) -> None:
+        self._enter()
+        self._launch_one(self._count, (target, value), stream)
+
+    def _captured(self, stream: Handle) -> tuple[Any, list[Any]]:
+        """The graph that is captured on a stream, and what its next node waits for."""
+        found = _check(cuda.cuStreamGetCaptureInfo(stream), "asking for a graph")
+        return found[2], list(found[3] or ())
+
+    def _condition(self, stream: Handle) -> Any:
+        graph, _ = self._captured(stream)
+        return _check(cuda.cuGraphConditionalHandleCreate(
+            graph, self._context, 0, _ASSIGN_DEFAULT), "making a condition")
+
+    def _tell_node(
+        self, handle: Any, address: int, negated: int, stream: Handle, status: int = 0
+    ) -> None:
+        self._launch_one(self._tell, (int(handle), address, negated, status), stream)
+
+    def _launch_one(self, function: Handle, arguments: tuple[int, ...], stream: Handle) -> None:
+        kinds = (ctypes.c_uint64,) * len(arguments)
+        values = tuple(a & 2**64 - 1 for a in arguments)
+        _check(cuda.cuLaunchKernel(
+            function, 1, 1, 1, 1, 1, 1, 0, stream, (values, kinds), 0), "launching a kernel")
+
+    def _node(self, stream: Handle, handle: Any, kind: Any) -> Any:
+        """Adds a conditional node behind what was captured last; the graph inside of it."""
+        graph, before = self._captured(stream)
+        settings = cuda.CUgraphNodeParams()
+        settings.type = cuda.CUgraphNodeType.CU_GRAPH_NODE_TYPE_CONDITIONAL
+        settings.conditional.handle = handle
+        settings.conditional.type = kind
+        settings.conditional.size = 1
+        settings.conditional.ctx = self._context
+        node = _check(cuda.cuGraphAddNode(
+            graph, before, None, len(before), settings), "adding a condition to a graph")
+        _check(cuda.cuStreamUpdateCaptureDependencies(
+            stream, [node], None, 1,
+            cuda.CUstreamUpdateCaptureDependencies_flags.CU_STREAM_SET_CAPTURE_DEPENDENCIES),
+            "ordering a graph")
+        return settings.conditional.phGraph_out[0]
+
+    def _capture_inside(self, graph: Any, body: Callable[[Handle], None]) -> None:
+        stream = self.new_stream()
+        try:
+            _check(cuda.cuStreamBeginCaptureToGraph(
+                stream, graph, None, None, 0,
+                cuda.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED), "beginning a graph")
+            try:
+                body(stream)
+            finally:
+                _check(cuda.cuStreamEndCapture(stream), "ending a graph")
+        finally:
+            self.destroy_stream(stream)
 
     def end_capture(self, stream: Handle) -> Handle:
         self._enter()

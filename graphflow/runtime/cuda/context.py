@@ -90,6 +90,13 @@ class Context:
         self._staging: dict[int, deque[Pinned]] = {}
         self._held: deque[tuple[Handle, Any]] = deque()
         self._forgetting = False
+        self._workspace: Buffer | None = None
+
+    def workspace(self, size: int) -> Buffer:
+        """Memory that one piece of work after the other may use."""
+        if self._workspace is None or self._workspace.size < size:
+            self._workspace = Buffer(self, size)
+        return self._workspace
 
     @property
     def device_name(self) -> str:

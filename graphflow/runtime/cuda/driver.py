@@ -10,10 +10,11 @@ takes a stream returns at once, unless it says that it waits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from graphflow.codegen.cuda.matrix_form import MatrixForm
 from graphflow.errors import GraphflowError, ResourceExhaustedError
 
 Handle = Any
@@ -89,6 +90,8 @@ class Driver(Protocol):
       processors: how many multiprocessors it has.
       total_memory: bytes.
       number: of the device.
+      clock: its highest, in Hz.
+      conditions: whether captured graphs can have branches and loops: `branch`, `repeat`, `add`.
     """
 
     name: str
@@ -96,6 +99,10 @@ class Driver(Protocol):
     processors: int
     total_memory: int
     number: int
+    clock: float
+
+    @property
+    def conditions(self) -> bool: ...
 
     # ---- memory -----------------------------------------------------------------------------
 
@@ -157,6 +164,14 @@ class Driver(Protocol):
         """An event: that all work which is on the stream now is done."""
         ...
 
+    def record_timed(self, stream: Handle) -> Handle:
+        """As `record`, and the GPU notes when it comes there: see `elapsed`."""
+        ...
+
+    def elapsed(self, first: Handle, last: Handle) -> float:
+        """Nanoseconds between two timed events, which have come."""
+        ...
+
     def wait(self, event: Handle) -> None:
         """Waits for an event. Raises CudaError if work before it failed."""
         ...
@@ -185,11 +200,45 @@ class Driver(Protocol):
         """Runs a kernel. arguments: the address of the addresses of the parameters' values."""
         ...
 
+    def product(self, form: MatrixForm) -> Handle | None:
+        """How NVIDIA's library computes a product of matrices; None where it is not installed."""
+        ...
+
+    def multiply(
+        self, product: Handle, out: int, left: int, right: int, workspace: int, stream: Handle
+    ) -> None:
+        """Computes a product. workspace: the address of `blas.WORKSPACE` bytes of the device."""
+        ...
+
     def begin_capture(self, stream: Handle) -> None:
         """From now on, launches, copies and fills on the stream become a graph, and do not run.
 
         Until the end this thread may not wait, and not allocate or free memory.
         """
+        ...
+
+    def branch(
+        self, address: int, then: Callable[[Handle], None] | None,
+        otherwise: Callable[[Handle], None] | None, stream: Handle,
+    ) -> None:
+        """Adds a branch to the graph that is captured on a stream.
+
+        address: of a bool on the device. then, otherwise: put on a stream what runs if it holds,
+        and if it does not; None: nothing.
+        """
+        ...
+
+    def repeat(
+        self, address: int, status: int, body: Callable[[Handle], None], stream: Handle
+    ) -> None:
+        """Adds a loop: what `body` puts on a stream runs again while a bool holds.
+
+        status: the address of an int64 that ends the loop if it is not 0; 0 for none.
+        """
+        ...
+
+    def add(self, target: int, value: int, stream: Handle) -> None:
+        """Adds to an int64 on the device."""
         ...
 
     def end_capture(self, stream: Handle) -> Handle:

@@ -8,6 +8,7 @@ or loop, a step in Python.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from graphflow.codegen.dispatch import CODES
 from graphflow.codegen.sizes import Numbers
 from graphflow.codegen.steps import HostStep, Launch, Schedule, Update
 from graphflow.errors import ResourceExhaustedError
-from graphflow.lowering import Region
 from graphflow.program import Program, Value, is_effect
 from graphflow.reference import ReferenceExecutable
 from graphflow.runtime.cuda.array import DeviceArray
@@ -24,34 +24,37 @@ from graphflow.runtime.cuda.code import CodeCache, DeviceCode
 from graphflow.runtime.cuda.context import Buffer, Context
 from graphflow.runtime.cuda.direct import Recipe, recipe_of
 from graphflow.runtime.cuda.driver import DeviceMemoryError
+from graphflow.runtime.cuda.instructions import HostCall
 from graphflow.runtime.cuda.plans import LISTED, DevicePlan, DevicePlanner
 from graphflow.runtime.cuda.store import DeviceVariableStore
-from graphflow.runtime.cuda.walk import Refused, walk
+from graphflow.runtime.cuda.walk import walk
 from graphflow.runtime.interludes import Run
-from graphflow.runtime.native import NativeExecutable
+from graphflow.runtime.staged import Refused, StagedExecutable, take_variables
 from graphflow.runtime.stages import Stage
 
 
-class DeviceExecutable(NativeExecutable):
+class DeviceExecutable(StagedExecutable):
     """A Program compiled for a GPU.
 
     Args:
-      source, program, schedule, tell, disabled: see `NativeExecutable`.
+      source, program, schedule, tell: see `StagedExecutable`.
       context: the session's GPU.
       codes: the code that it has loaded.
       make: compiles another Program for it.
       keep: whether results stay on the GPU.
     """
 
+    arrays = (np.ndarray, DeviceArray)
+
     def __init__(
         self, source: Program, program: Program, schedule: Schedule,
-        tell: Callable[[str], None], disabled: Collection[str], context: Context,
+        tell: Callable[[str], None], context: Context,
         codes: CodeCache, make: Callable[[Program], Any], keep: bool = False,
     ) -> None:
         self.context, self._cache, self._make, self._keep = context, codes, make, keep
         self._codes: list[DeviceCode] = []
         self._on_device: dict[Value, DeviceArray] = {}
-        super().__init__(source, program, schedule, tell, disabled)
+        super().__init__(source, program, schedule, tell)
         self._short, self.direct = self.direct, False
 
     def _compile(self) -> None:
@@ -80,6 +83,10 @@ class DeviceExecutable(NativeExecutable):
         """The outputs; commits the writes. See `ReferenceExecutable.run`."""
         assert isinstance(store, DeviceVariableStore)
         try:
+            if self._short:
+                outputs = self._run_shortly(feeds, store)
+                if outputs is not None:
+                    return outputs
             if not self.program.writes:
                 return self._run(feeds, store)
             with store.writing(self.program.writes):
@@ -94,9 +101,11 @@ class DeviceExecutable(NativeExecutable):
         plans: list[Any] = [p for s in self.stages for p in s.free_plans()]
         return sum(plan.arena.size for plan in plans)
 
-    def _run_shortly(self, feeds: Sequence[Any], store: Any) -> list[Any] | None:
+    def _run_shortly(
+        self, feeds: Sequence[Any], store: DeviceVariableStore
+    ) -> list[Any] | None:
         """The outputs, the short way; None if this run must go the long way."""
-        stage, context = self.stages[0], self.context
+        stage = self.stages[0]
         key = tuple([feeds[k].shape for k in self._measured_at])
         plan: Any = stage.take(key)
         if plan is None:
@@ -104,31 +113,26 @@ class DeviceExecutable(NativeExecutable):
         if plan.recipe is None:
             plan.recipe = recipe_of(self.program, self.schedule, plan) or False
         recipe: Recipe = plan.recipe
-        arrays = store.lend(self._state_keys, recipe.taken) if recipe else None
-        if arrays is None or any(type(a) is not DeviceArray for a in arrays):
-            store.give_back()
+        arrays = store.borrow(recipe.names, recipe.changed, recipe.taken) if recipe else None
+        if arrays is None:
             stage.give_back(key, plan)
             return None
-        cells = plan.cells
-        for cell, position in recipe.states:
-            cells[cell] = arrays[position].address
-        recipe.bind_feeds(plan, feeds)
-        for segment in recipe.segments:
-            segment.run(context, cells)
-        found = [DeviceArray(context, shape, dtype, plan.arena, cells[cell] if cell >= 0 else at)
-                 for cell, at, shape, dtype in recipe.outputs]
-        outputs = self._given(found, self._keep) if found else []
-        if recipe.commits:
-            store.commit([(name, arrays[k]) for name, k in recipe.commits])
+        try:
+            recipe.run(self.context, plan, arrays, feeds)
+            outputs = self._short_outputs(recipe, plan) if recipe.outputs else []
+        finally:
+            store.settle(recipe.changed)
         stage.give_back(key, plan)
         self._hold(feeds)
         return outputs
 
+    def _short_outputs(self, recipe: Recipe, plan: DevicePlan) -> list[Any]:
+        found = [DeviceArray(self.context, shape, dtype, plan.arena,
+                             plan.cells[cell] if cell >= 0 else at)
+                 for cell, at, shape, dtype in recipe.outputs]
+        return self._given(found, self._keep)
+
     def _run(self, feeds: Sequence[Any], store: Any) -> list[Any]:
-        if self._short:
-            outputs = self._run_shortly(feeds, store)
-            if outputs is not None:
-                return outputs
         values: dict[Value, Any] = dict(zip(self.program.inputs, feeds))
         if self._initials:
             current = store.device_read(self._initials)
@@ -224,42 +228,19 @@ class DeviceExecutable(NativeExecutable):
 
     # ---- stages -----------------------------------------------------------------------------
 
-    def _execute(self, run: Run) -> None:
-        key: tuple = ()
-        numbers: Numbers = {}
-        for position, stage in enumerate(self.stages):
-            values = run.values
-            shapes = tuple([
-                run.shapes[v] if v in run.shapes else getattr(values.get(v), "shape", None)
-                for v in stage.measured])
-            key = (*key, *shapes)
-            plan: Any = stage.take(key) or self._plan(stage, numbers, shapes)
-            run.plans.append((stage, key, plan))
-            numbers = plan.numbers
-            if plan.in_place:
-                self._take(run, plan)
-            self._bind(run, plan)
-            walk(self, run, plan)
-            run.changed |= bool(plan.in_place)
-            if position + 1 < len(self.stages):
-                for value in stage.kept:
-                    if value not in values:
-                        values[value] = plan.view(value)
+    def _begin(self, run: Run, plan: DevicePlan) -> None:
+        if plan.in_place:
+            take_variables(run, plan)
+        self._bind(run, plan)
+        plan.recent = None
 
-    def _plan(
-        self, stage: Stage, earlier: Numbers, shapes: Sequence[tuple[int, ...] | None]
-    ) -> Any:
-        from graphflow.runtime.plan import IllegalSizes
+    def _walk(self, run: Run, plan: DevicePlan) -> None:
+        walk(self, run, plan)
 
-        numbers = stage.numbers(earlier, shapes)
-        if numbers is None or not self._guards.hold(numbers, frozenset(earlier)):
-            raise Refused
-        try:
-            return DevicePlanner(
-                stage, self.schedule, numbers, self._claims, self._updates, self.context,
-                self._codes, self._constant).device_plan()
-        except IllegalSizes:
-            raise Refused from None
+    def _planned(self, stage: Stage, numbers: Numbers) -> Any:
+        return DevicePlanner(
+            stage, self.schedule, numbers, self._claims, self._updates, self.context,
+            self._codes, self._constant).device_plan()
 
     def _constant(self, value: Value) -> DeviceArray:
         """A constant's copy on the GPU, made once."""
@@ -268,16 +249,6 @@ class DeviceExecutable(NativeExecutable):
             found = DeviceArray.of(self.context, value.node.attrs["value"].array)
             self._on_device[value] = found
         return found
-
-    def _take(self, run: Run, plan: DevicePlan) -> None:
-        """The arrays of the variables that a plan changes in place, held by nobody else."""
-        for _, _, old in plan.in_place:
-            run.values[old] = None
-        store: Any = run.store
-        arrays = store.lend([key for key, _, _ in plan.in_place], range(len(plan.in_place)))
-        assert arrays is not None  # the run has read them, and it alone is writing
-        for (_, new, old), array in zip(plan.in_place, arrays):
-            run.values[old] = run.values[new] = array
 
     def _bind(self, run: Run, plan: DevicePlan) -> None:
         """The cells of what exists when the stage begins; arrays of the host are copied."""
@@ -300,12 +271,7 @@ class DeviceExecutable(NativeExecutable):
         """Runs a node by its reference, over copies of its inputs."""
         node = step.node
         inputs = _on_host([self._array(run, v) for v in node.inputs])
-        if isinstance(node.opdef.lowering, Region):
-            used = tuple(v in self._used for v in node.outputs)
-            outputs = node.opdef.reference(  # type: ignore[misc]  # regions have one
-                self._body, used, inputs, node.attrs)
-        else:
-            outputs = self._reference.compute(node, inputs)
+        outputs = self._computed(node, inputs)
         kept = []
         for value, array in zip(node.outputs, outputs):
             if isinstance(array, (np.ndarray, np.generic)):
@@ -315,28 +281,16 @@ class DeviceExecutable(NativeExecutable):
         if is_effect(node.opdef, node.attrs):
             run.done.append(kept)
 
-    def _body(self, program: Program) -> Any:
-        if program not in self._bodies:
-            self._bodies[program] = self._make(program)
-        return self._bodies[program].call
+    def _compiled_body(self, program: Program) -> Any:
+        return self._make(program)
+
+    def timing(self, plan: DevicePlan, call: HostCall) -> AbstractContextManager[None]:
+        """Around a kernel that runs on the CPU: timed runs note it."""
+        return nullcontext()
 
     def array(self, run: Run, value: Value) -> Any:
         """The array of a value: bound, in an arena, or made by a host step."""
         return self._array(run, value)
-
-    def _array(self, run: Run, value: Value) -> Any:
-        root = self.schedule.root(value)
-        if root in run.values:
-            array = run.values[root]
-        elif root in self._constants:
-            array = self._constants[root]
-        else:
-            array = next(p.view(root) for _, _, p in run.plans if root in p.placed)
-        owner = self._claims.get(root, root)  # whose shape the memory has
-        if owner is value or not isinstance(array, (np.ndarray, DeviceArray)):
-            return array
-        shape = run.shapes.get(value) or run.plans[-1][2].shapes.get(value)
-        return array.reshape(self._late_shape(run, value) if shape is None else shape)
 
     @property
     def counted(self) -> Collection[Value]:

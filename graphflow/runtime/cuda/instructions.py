@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Union
 
 import numpy as np
 
 from graphflow.codegen.library import LibraryKernel
 from graphflow.loop_ir.nest import Kernel
+from graphflow.runtime.cuda.blas import ALIGNED
 from graphflow.runtime.cuda.context import Context, Graph
 from graphflow.runtime.cuda.driver import Driver, Geometry, Handle
 from graphflow.runtime.tables import History
@@ -88,37 +90,145 @@ class CopyWork:
         driver.copy(self.target.at(cells), self.source.at(cells), self.size, stream)
 
 
+@dataclass(frozen=True, slots=True)
+class ProductWork:
+    """A product by NVIDIA's library; by our own kernel where an address is not aligned for that.
+
+    places: of the result, the left and the right factor, and of memory to work in.
+    """
+
+    product: Handle
+    places: tuple[Place, Place, Place, Place]
+    own: LaunchWork
+
+    def numbers(self) -> list[int]:
+        """The cells that it needs."""
+        return self.own.numbers()
+
+    def put(self, driver: Driver, cells: Sequence[int], stream: Handle) -> None:
+        """Puts the product on a stream."""
+        addresses = [p.at(cells) for p in self.places]
+        if any(a % ALIGNED for a in addresses):
+            self.own.put(driver, cells, stream)
+        else:
+            out, left, right, workspace = addresses
+            driver.multiply(self.product, out, left, right, workspace, stream)
+
+
+@dataclass(frozen=True, slots=True)
+class CountWork:
+    """Sets a counter on the device; `step`: adds to it instead."""
+
+    place: Place
+    value: int
+    step: bool
+
+    def numbers(self) -> list[int]:
+        """The cells that it needs."""
+        return [] if self.place.number < 0 else [self.place.number]
+
+    def put(self, driver: Driver, cells: Sequence[int], stream: Handle) -> None:
+        """Puts it on a stream."""
+        address = self.place.at(cells)
+        if self.step:
+            driver.add(address, self.value, stream)
+        else:
+            driver.fill(address, self.value & 0xFFFFFFFF, 1, stream)
+            driver.fill(address + 4, self.value >> 32 & 0xFFFFFFFF, 1, stream)
+
+
+@dataclass(frozen=True, slots=True)
+class BranchWork:
+    """One of two rows of work, as a bool on the device says. For graphs that are captured."""
+
+    place: Place
+    then: tuple[Work, ...]
+    otherwise: tuple[Work, ...]
+
+    def numbers(self) -> list[int]:
+        """The cells that it needs."""
+        return _numbers(self.place, (*self.then, *self.otherwise))
+
+    def put(self, driver: Driver, cells: Sequence[int], stream: Handle) -> None:
+        """Puts it into the graph that is captured."""
+        then, otherwise = (partial(_put_all, work, driver, cells) if work else None
+                           for work in (self.then, self.otherwise))
+        driver.branch(self.place.at(cells), then, otherwise, stream)
+
+
+@dataclass(frozen=True, slots=True)
+class LoopWork:
+    """Work that is done again while a bool on the device holds; at its end it is found anew.
+
+    status: the address of a word that ends the loop if it is not 0; 0 for none.
+    """
+
+    place: Place
+    body: tuple[Work, ...]
+    status: int = 0
+
+    def numbers(self) -> list[int]:
+        """The cells that it needs."""
+        return _numbers(self.place, self.body)
+
+    def put(self, driver: Driver, cells: Sequence[int], stream: Handle) -> None:
+        """Puts it into the graph that is captured."""
+        driver.repeat(self.place.at(cells), self.status,
+                      partial(_put_all, self.body, driver, cells), stream)
+
+
+Work = Union[LaunchWork, CopyWork, ProductWork, CountWork, BranchWork, LoopWork]
+
+
+def _numbers(place: Place, work: Sequence[Work]) -> list[int]:
+    own = [] if place.number < 0 else [place.number]
+    return [*own, *(n for piece in work for n in piece.numbers())]
+
+
+def _put_all(
+    work: Sequence[Work], driver: Driver, cells: Sequence[int], stream: Handle
+) -> None:
+    for piece in work:
+        piece.put(driver, cells, stream)
+
+
 class Segment:
     """Work that is put on the stream without a decision in between.
 
     Attributes:
       work: in order.
+      rows: of the plan, that the pieces of work belong to.
+      decides: whether some of it runs only if something holds, which only graphs can do.
       replays: how often a graph was replayed instead.
     """
 
     def __init__(self) -> None:
-        self.work: list[LaunchWork | CopyWork] = []
+        self.work: list[Work] = []
+        self.rows: list[int] = []
         self.replays = 0
+        self.decides = False
         self._numbers: list[int] = []
         self._graphs: OrderedDict[tuple[int, ...], Graph] = OrderedDict()
         self._last: tuple[int, ...] | None = None
 
-    def add(self, work: LaunchWork | CopyWork) -> None:
+    def add(self, work: Work, row: int = -1) -> None:
         """One more piece of work, at the end."""
         self.work.append(work)
+        self.rows.append(row)
+        self.decides |= isinstance(work, (BranchWork, LoopWork))
         self._numbers = sorted({*self._numbers, *work.numbers()})
 
-    def run(self, context: Context, cells: Sequence[int]) -> None:
-        """Puts the work on the context's stream."""
-        if len(self.work) < LEAST_CAPTURED:
+    def run(self, context: Context, cells: Sequence[int]) -> Graph | None:
+        """Puts the work on the context's stream; the graph, if it was replayed."""
+        if len(self.work) < LEAST_CAPTURED and not self.decides:
             self._put(context.driver, cells, context.stream)
-            return
+            return None
         key = tuple([cells[n] for n in self._numbers])
         graph = self._graphs.get(key)
-        if graph is None and key != self._last:
+        if graph is None and key != self._last and not self.decides:
             self._last = key
             self._put(context.driver, cells, context.stream)
-            return
+            return None
         if graph is None:
             graph = self._graphs[key] = context.capture(
                 lambda stream: self._put(context.driver, cells, stream))
@@ -126,6 +236,7 @@ class Segment:
                 context.hold(self._graphs.popitem(last=False)[1])
         graph.replay(context.stream)
         self.replays += 1
+        return graph
 
     def _put(self, driver: Driver, cells: Sequence[int], stream: Handle) -> None:
         for work in self.work:
@@ -145,6 +256,7 @@ class HostCall:
       kernel: the code.
       places, sizes: of its buffers, in bytes; 0 where only the bound array knows.
       numbers: its size parameters.
+      row: of the plan, that it belongs to.
     """
 
     kernel: Kernel | LibraryKernel
@@ -152,6 +264,7 @@ class HostCall:
     sizes: list[int]
     numbers: tuple[int, ...]
     address: int = 0
+    row: int = -1
 
 
 @dataclass(slots=True)

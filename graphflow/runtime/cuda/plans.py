@@ -15,6 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from graphflow import dtypes
+from graphflow.codegen.cuda.kernels import CudaKernel
+from graphflow.codegen.cuda.library import library_rooms
+from graphflow.codegen.cuda.matrix_form import MatrixForm, Operand, matrix_form
 from graphflow.codegen.dispatch import (
     ADD,
     BACK,
@@ -27,13 +31,16 @@ from graphflow.codegen.dispatch import (
     STOP,
     UNLESS,
 )
+from graphflow.codegen.library import LibraryKernel
 from graphflow.codegen.memory import Lifetime, place
 from graphflow.codegen.sizes import Numbers, concrete, symbols_of
 from graphflow.codegen.steps import Launch, Schedule
 from graphflow.loop_ir.nest import BufferParameter, Kernel
 from graphflow.program import Value
 from graphflow.runtime.cuda.array import DeviceArray
+from graphflow.runtime.cuda.blas import ALIGNED, LEAST_FLOPS, WORKSPACE
 from graphflow.runtime.cuda.code import DeviceCode
+from graphflow.runtime.cuda.conditions import with_conditions
 from graphflow.runtime.cuda.context import Buffer, Context
 from graphflow.runtime.cuda.driver import DeviceMemoryError, Geometry
 from graphflow.runtime.cuda.feeds import FeedSlots
@@ -47,10 +54,12 @@ from graphflow.runtime.cuda.instructions import (
     Keep,
     LaunchWork,
     Place,
+    ProductWork,
     Segment,
     Stop,
     Test,
     Unless,
+    Work,
 )
 from graphflow.runtime.plan import VariableUpdate
 from graphflow.runtime.plans import Planner
@@ -79,6 +88,7 @@ class DevicePlan:
       largest: bytes of its largest buffers, and what they hold.
       slots: what is fed from the host is copied to, once there is something.
       recipe: of the short way, once it has been looked for; False if there is none.
+      recent: addresses of variables, and the graphs that the short way replayed for them last.
     """
 
     instructions: list[Instruction]
@@ -98,6 +108,7 @@ class DevicePlan:
     largest: list[tuple[int, str]]
     slots: FeedSlots | None = None
     recipe: Any = None
+    recent: tuple[list[int], list[Any]] | None = None
 
     def view(self, value: Value) -> DeviceArray:
         """The array of a value that lies in the arena."""
@@ -156,8 +167,21 @@ def _private(
     return found
 
 
+def _starts(form: MatrixForm) -> list[tuple[Operand, int]]:
+    """The matrices of a product, with the bytes of their elements."""
+    size = {name: dtypes.as_dtype(name).size for name in (form.element, form.result)}
+    return [(form.left, size[form.element]), (form.right, size[form.element]),
+            (form.out, size[form.result])]
+
+
 class DevicePlanner(Planner):
-    """Writes the rows of one stage as the CPU's planner does, then makes instructions of them."""
+    """Writes the rows of one stage as the CPU's planner does, then makes instructions of them.
+
+    Attributes:
+      deciding: whether branches and loops may become parts of graphs.
+    """
+
+    deciding = True
 
     def __init__(
         self, stage: Stage, schedule: Schedule, numbers: Numbers, claims: Mapping[Value, Value],
@@ -169,6 +193,13 @@ class DevicePlanner(Planner):
         constant: gives the device's copy of a constant.
         """
         super().__init__(stage, schedule, numbers, claims, updates)
+        self.prepare(context, codes, constant)
+
+    def prepare(
+        self, context: Context, codes: Sequence[DeviceCode],
+        constant: Callable[[Value], DeviceArray],
+    ) -> None:
+        """What a planner for a GPU has besides."""
         self.context, self.codes, self._constant = context, codes, constant
         status = Buffer(context, 8)
         self.status_memory.address = status.address
@@ -194,6 +225,9 @@ class DevicePlanner(Planner):
         variants = [step.address] if step.update is None else [step.address, step.update.address]
         for number in variants:
             code = self.codes[number - CODES]
+            if isinstance(code.kernel, LibraryKernel) and code.parts:
+                for position, room in library_rooms(code.kernel, sizes).items():
+                    memories[position].room = max(memories[position].room, room)
             private = _private(memories, code.kernel.buffers)
             for part, _ in code.parts if private else ():
                 copies = part.shape(sizes, [p.counted for p in private]).copies
@@ -221,14 +255,19 @@ class DevicePlanner(Planner):
                    if symbols_of(v.shape.sizes) <= numbers.keys()}
         shape = {v: concrete(self.claims[v].shape.sizes, numbers)
                  for v in fresh if self.claims.get(v, v) is not v}
+        instructions = self._instructions(tested)
+        status = (self.status_memory.address or 0) if self.reuse.checks else 0
+        decides = any(isinstance(i, Unless) for i in instructions)
+        if self.deciding and (not decides or self.context.driver.conditions):
+            instructions = with_conditions(instructions, status)
         count = len(self.bound) + len(stage.made) + len(self.histories)
         return DevicePlan(
-            self._instructions(tested), self.bound[:len(self.bound) - len(fresh)], [0] * count,
+            instructions, self.bound[:len(self.bound) - len(fresh)], [0] * count,
             {v: len(self.bound) + k for k, v in enumerate(stage.made)}, in_place,
             {v: (m.offset, shape[v] if v in shape else top.shape(v)) for v, m in top.memory.items()
              if m.number is None and v in stage.written},
             renamed, self.histories, numbers, self.context, arena,
-            (self.status_memory.address or 0) if self.reuse.checks else 0, self.keep, [0] * count,
+            status, self.keep, [0] * count,
             self.largest)
 
     def _into_arena(self, memory: Memory, shape: tuple[int, ...], value: Value) -> None:
@@ -285,9 +324,11 @@ class DevicePlanner(Planner):
                 else:
                     starts[number] = len(made) - 1
                 for work in self._work(kind, operands):
-                    open_segment.add(work)
+                    open_segment.add(work, number)
                 continue
             instruction = self._decision(kind, operands, jumps)
+            if isinstance(instruction, HostCall):
+                instruction.row = number
             if instruction is not None:
                 open_segment = None
                 made.append(instruction)
@@ -295,14 +336,14 @@ class DevicePlanner(Planner):
             jump.target = starts[row]
         return made
 
-    def _work(self, kind: int, operands: Sequence[Any]) -> list[LaunchWork | CopyWork]:
+    def _work(self, kind: int, operands: Sequence[Any]) -> list[Work]:
         if kind == COPY:
             target, source, size = operands
             return [CopyWork(self.place_of(target), self.place_of(source), size)]
         code, (memories, sizes) = self.codes[kind - CODES], operands
         buffers = code.kernel.buffers
         private = _private(memories, buffers)
-        launches: list[LaunchWork | CopyWork] = []
+        launches: list[Work] = []
         for part, function in code.parts:
             shape = part.shape(sizes, [p.counted for p in private])
             if not shape.grid:
@@ -313,8 +354,26 @@ class DevicePlanner(Planner):
                 for own in private:
                     pointers[own.position] = Place(own.offset)
             lengths = [p.memory.size if shape.copies else 0 for p in private]
-            launches.append(LaunchWork(function, geometry, [*pointers, *sizes, *lengths]))
+            launches.append(self._by_library(part, sizes, pointers, LaunchWork(
+                function, geometry, [*pointers, *sizes, *lengths])))
         return launches
+
+    def _by_library(
+        self, part: Any, sizes: Sequence[int], places: Sequence[Place], own: LaunchWork
+    ) -> LaunchWork | ProductWork:
+        """A large product of matrices by NVIDIA's library, if it is there."""
+        form = matrix_form(part, tuple(sizes)) if isinstance(part, CudaKernel) else None
+        if form is None or form.flops < LEAST_FLOPS:
+            return own
+        product = self.context.driver.product(form)
+        if product is None:
+            return own
+        if any(o.start * o_size % ALIGNED for o, o_size in _starts(form)):
+            return own
+        workspace = self.context.workspace(WORKSPACE)
+        self.keep.append(workspace)
+        out, left, right = (places[o.buffer] for o in (form.out, form.left, form.right))
+        return ProductWork(product, (out, left, right, Place(workspace.address)), own)
 
     def _decision(
         self, kind: int, operands: Sequence[Any], jumps: list[tuple[Unless | Jump, int]]

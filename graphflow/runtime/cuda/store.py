@@ -7,7 +7,8 @@ host. A value that comes from the host goes to the GPU when a run there first ne
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,39 @@ class DeviceVariableStore(VariableStore):
                     found[key] = DeviceArray.of(self.context, array)
                     self._values[key] = found[key]
             return found
+
+    def borrow(
+        self, keys: Sequence[str], changed: frozenset[str], taken: Sequence[int]
+    ) -> list[DeviceArray] | None:
+        """The values of `keys` for a run that changes some of them in place; see `settle`.
+
+        taken: the positions of those that it changes. None if one is on the host or has no value,
+        if somebody else holds what is to be changed, or another run is writing.
+        """
+        with self._lock:
+            if self._writers or self._taken:
+                return None
+            values: dict[str, Any] = self._values
+            arrays: list[Any] = [values.get(key) for key in keys]
+            for array in arrays:
+                if type(array) is not DeviceArray:
+                    return None
+            array = None
+            if changed:
+                for position in taken:  # in the dict, the list, and as an argument
+                    if sys.getrefcount(arrays[position]) > _OWN_REFERENCES:
+                        return None
+                self._writers[threading.get_ident()] = [changed]
+                self._taken.update(changed)
+            return arrays
+
+    def settle(self, changed: frozenset[str]) -> None:
+        """The run that `borrow` began is through, or has failed."""
+        if changed:
+            with self._lock:
+                self._taken.difference_update(changed)
+                del self._writers[threading.get_ident()]
+                self._changed.notify_all()
 
     def commit_copies(self, items: Iterable[tuple[str, Any]]) -> None:
         """Replaces values by copies of what lies in memory that others will use.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,13 +27,10 @@ from graphflow.runtime.cuda.instructions import (
 )
 from graphflow.runtime.cuda.plans import DevicePlan
 from graphflow.runtime.interludes import Run, count, measure
+from graphflow.runtime.staged import Refused
 from graphflow.runtime.tables import FIRST_CAPACITY, History
 
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3)
-
-
-class Refused(Exception):
-    """Sizes or values that compiled code must not, or did not, handle."""
 
 
 class Runner(Protocol):
@@ -46,6 +44,8 @@ class Runner(Protocol):
     def host_step(self, run: Run, plan: Any, step: HostStep) -> None: ...
 
     def array(self, run: Run, value: Value) -> Any: ...
+
+    def timing(self, plan: DevicePlan, call: HostCall) -> AbstractContextManager[None]: ...
 
 
 def walk(runner: Runner, run: Run, plan: DevicePlan) -> None:
@@ -100,7 +100,8 @@ class _Walk:
         elif isinstance(instruction, Bind):
             self._bind(instruction.number)
         elif isinstance(instruction, HostCall):
-            self._host_call(instruction)
+            with self.runner.timing(self.plan, instruction):
+                self._host_call(instruction)
         else:
             assert isinstance(instruction, Test), instruction
             self._test()

@@ -21,6 +21,7 @@ from graphflow.codegen.cuda.compile import (
     compile_ptx,
     read_usage,
 )
+from graphflow.codegen.cuda.conditional import conditional_cubin
 from graphflow.codegen.cuda.kernels import CudaKernel, cuda_kernels
 from graphflow.codegen.cuda.schedule import CudaScheduler
 from graphflow.codegen.cuda.target import AMPERE, HOPPER, CudaTarget
@@ -81,8 +82,21 @@ def network() -> list[CudaKernel]:
     return parts_of([loss], [images, labels], [step])
 
 
+def halves() -> list[CudaKernel]:
+    """On tensor cores: a layer, a batch, a convolution with its gradients."""
+    x, w = gf.placeholder(gf.float16, [None, 64]), gf.placeholder(gf.float16, [64, 40])
+    q = gf.placeholder(gf.bfloat16, [None, None, 64])
+    images = gf.placeholder(gf.bfloat16, [None, 8, 8, 16])
+    filters = gf.placeholder(gf.bfloat16, [3, 3, 16, 24])
+    y = gf.nn.conv2d(images, filters, [1, 1, 1, 1], "SAME")
+    made = parts_of([gf.nn.relu(gf.matmul(x, w)), gf.matmul(q, q, transpose_b=True), y,
+                     *gf.gradients(y, [images, filters])], [x, w, q, images, filters])
+    assert sum(p.plan.cores is not None for p in made) >= 8
+    return made
+
+
 @pytest.mark.parametrize("target", [AMPERE, HOPPER], ids=lambda t: f"sm_{t.arch}")
-@pytest.mark.parametrize("make", [elementwise_mathematics, rows, network])
+@pytest.mark.parametrize("make", [elementwise_mathematics, rows, network, halves])
 @pytest.mark.usefixtures("compilers")
 def test_no_kernel_spills_registers(
     make: Callable[[], list[CudaKernel]], target: CudaTarget
@@ -111,6 +125,24 @@ def test_tiles_go_through_shared_memory() -> None:
     text = compile_ptx(small, HOPPER)
     assert text.count("fma.rn.f32") >= 16 * 16 and "ld.shared.v4.f32" in text
     assert "bar.sync" in text and large.name != small.name
+
+
+@pytest.mark.usefixtures("compilers")
+@pytest.mark.parametrize("target", [AMPERE, HOPPER], ids=lambda t: f"sm_{t.arch}")
+def test_kernels_that_tell_graphs_their_conditions(target: CudaTarget) -> None:
+    code = conditional_cubin(target)
+    assert code.startswith(b"\x7fELF") and b"gf_condition" in code and b"gf_count" in code
+
+
+@pytest.mark.usefixtures("compilers")
+def test_halves_go_through_tensor_cores() -> None:
+    with gf.Graph().as_default():
+        x = gf.placeholder(gf.float16, [None, 64])
+        y = gf.placeholder(gf.float16, [64, 64])
+        _, small = parts_of([gf.matmul(x, y)], [x, y])
+    text = compile_ptx(small, HOPPER)
+    assert "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32" in text
+    assert "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16" in text and "ld.global.v4" in text
 
 
 def test_without_the_extra_the_error_says_what_to_install(

@@ -40,6 +40,18 @@ CALLS: dict[str, Any] = {
     "launch with much shared memory": lambda d, s, e: d.launch(
         cuda.CUfunction(0), Geometry((1, 1, 1), (32, 1, 1), 60000), 4096, s),
     "begin_capture": lambda d, s, e: d.begin_capture(s),
+    "branch": lambda d, s, e: d.branch(4096, lambda stream: None, None, s),
+    "repeat": lambda d, s, e: d.repeat(4096, 0, lambda stream: None, s),
+    "add": lambda d, s, e: d.add(4096, -1, s),
+    "condition": lambda d, s, e: d._condition(s),
+    "tell": lambda d, s, e: d._tell_node(
+        cuda.CUgraphConditionalHandle(0), 4096, 1, s),
+    "node": lambda d, s, e: d._node(
+        s, cuda.CUgraphConditionalHandle(0),
+        cuda.CUgraphConditionalNodeType.CU_GRAPH_COND_TYPE_WHILE),
+    "capture_inside": lambda d, s, e: d._capture_inside(cuda.CUgraph(0), lambda stream: None),
+    "record_timed": lambda d, s, e: d.record_timed(s),
+    "elapsed": lambda d, s, e: d.elapsed(e, e),
     "end_capture": lambda d, s, e: d.end_capture(s),
     "replay": lambda d, s, e: d.replay(cuda.CUgraphExec(0), s),
     "destroy_graph": lambda d, s, e: d.destroy_graph(cuda.CUgraphExec(0)),
@@ -57,6 +69,8 @@ def test_a_call_has_the_arguments_that_the_bindings_take(name: str) -> None:
     driver = object.__new__(CudaDriver)
     driver.name, driver._threads = "none", threading.local()
     driver._threads.entered = True
+    driver._context = cuda.CUcontext(0)
+    driver._tell = driver._count = cuda.CUfunction(0)
     with pytest.raises(RuntimeError, match="dlopen|driver"):  # wrong arguments: TypeError
         CALLS[name](driver, cuda.CUstream(0), Event)
 

@@ -128,18 +128,6 @@ def test_operations_that_ask_for_a_second_gpu(gpu: FakeDriver, graph: gf.Graph) 
         assert session.run(y) == 6.0
 
 
-def test_traces_and_profiles_say_that_they_are_not_there(
-    gpu: FakeDriver, graph: gf.Graph
-) -> None:
-    y = gf.constant(2.0) * 3.0
-    with gf.Session(device="cuda") as session:
-        with pytest.warns(gf.GraphflowWarning, match="not timed"):
-            session.run(y, options=gf.RunOptions(trace_level=gf.RunOptions.FULL_TRACE),
-                        run_metadata=gf.RunMetadata())
-        with pytest.raises(gf.errors.UnimplementedError, match="Nsight"):
-            session.profile(y)
-
-
 def test_wrong_names() -> None:
     with pytest.raises(ValueError, match="fetches must be 'host' or 'device', got 'gpu'"):
         Options(fetches="gpu")

@@ -38,7 +38,7 @@ class CountingMaker(LlvmMaker):
 def cache_in(folder: Path, name: str) -> CodeCache:
     maker = CountingMaker()
     return CodeCache(FakeDriver(maker), maker,
-                     lambda: KernelStore(folder, name, []))
+                     lambda settings: KernelStore(folder, name, []))
 
 
 def test_equal_kernels_are_compiled_once_and_kept(tmp_path: Path) -> None:
