@@ -16,17 +16,17 @@ from graphflow.loop_ir import b
 from graphflow.loop_ir.expr import Expr
 from graphflow.loop_ir.nest import Begin, Loop, Statement, Store, Update, accumulator, load
 from graphflow.lowering import Scatter
-from graphflow.program import Node
+from graphflow.program import Node, Value
 
 Body = tuple[Statement, ...]
 Finish = Callable[[tuple[Expr, ...], Expr], Body]  # place, sum → stores
 
 
-def gathers_pool(node: Node) -> bool:
-    """True for a max-pool's gradient that is built here, where its operands are in memory."""
+def gathers_pool(node: Node, stored: Callable[[Value], bool]) -> bool:
+    """True for a max-pool's gradient that is built here. stored: tells what is in memory."""
     lowering = node.opdef.lowering
     return isinstance(lowering, Scatter) and (
-        build_pool_gradient(Elements(lambda v: True), node, lowering) is not None)
+        build_pool_gradient(Elements(stored), node, lowering) is not None)
 
 
 def build_pool_gradient(

@@ -482,7 +482,8 @@ class Scheduler(Launches):
             return
         if isinstance(lowering, Contraction):
             self.contractions[len(self.steps)] = node
-        elif self.pools_finish and gathers_pool(node):
+        elif self.pools_finish and gathers_pool(
+                node, lambda v: self._before(v, len(self.steps))):
             self.pools[len(self.steps)] = node
         self.steps.append(launch)
         self.stored.update((v, len(self.steps) - 1) for v in node.outputs)

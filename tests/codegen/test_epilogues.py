@@ -341,3 +341,22 @@ def test_the_mask_of_a_relu_joins_the_gradient_of_max_pooling(unknown: bool) -> 
             expected[n, 2 * i + y, 2 * j + z, c] = g[n, i, j, c]
     np.testing.assert_array_equal(found, expected)
     assert ["MaxPoolScatter", "ReluGrad"] in ops(launches)
+
+
+def test_the_gradient_of_max_pooling_reads_a_slice_that_is_not_in_memory() -> None:
+    x, g = draw(2, 9, 1, 8), draw(2, 16)
+    with gf.Graph().as_default() as graph:
+        image = gf.placeholder(gf.float32, [None, 9, 1, 8])
+        grad = gf.placeholder(gf.float32, [None, 16])
+        largest = gf.nn.max_pool(gf.nn.relu(image), [1, 9, 1, 1], [1, 1, 1, 1], "VALID")
+        first = gf.nn.max_pool(gf.nn.relu(image[:, :4]), [1, 4, 1, 1], [1, 1, 1, 1], "VALID")
+        both = gf.reshape(gf.concat([largest, first], 3), [-1, 16])
+        (made,) = gf.gradients(both, image, grad)
+        with gf.Session(graph=graph, device="cpu") as session:
+            found = session.run(made, {image: x, grad: g})
+    expected = np.zeros_like(x)
+    for n, c in np.ndindex(2, 8):
+        for part, column in ((x[n, :, 0, c], c), (x[n, :4, 0, c], 8 + c)):
+            if part.max() > 0:
+                expected[n, part.argmax(), 0, c] += g[n, column]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
