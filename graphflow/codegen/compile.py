@@ -66,7 +66,10 @@ class KernelCache:
 
     def addresses(self, kernels: Iterable[Kernel | LibraryKernel]) -> list[int]:
         """Entry addresses; kernels that are not there yet are loaded or compiled together."""
-        named = [(kernel_name(k), k) for k in kernels]
+        kernels = list(kernels)
+        distinct = {id(k): k for k in kernels}  # layers that are alike share theirs
+        names = {place: kernel_name(k) for place, k in distinct.items()}
+        named = [(names[id(k)], k) for k in kernels]
         with self._lock:
             missing = {n: partial(kernel_object, n, k)
                        for n, k in named if n not in self._addresses}

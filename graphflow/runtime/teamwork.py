@@ -197,10 +197,16 @@ def divide(
     divisions: dict[int, _Division] = {}
     total = 0.0
     asked: dict[tuple, tuple[_Division | None, float]] = {}  # of the turns of a loop
+    known: dict[int, Footprints] = {}  # of kernels: layers that are alike share theirs
     for row, launch in launches.items():
         address, memories, sizes = rows[row]
-        if address != launch.address or isinstance(launch.kernel, LibraryKernel):
+        kernel = launch.kernel
+        if address != launch.address or isinstance(kernel, LibraryKernel):
             continue  # a scatter in place, a hand-written kernel
+        if launch.footprints is None:
+            if id(kernel) not in known:
+                known[id(kernel)] = footprints_of(kernel)
+            launch.footprints = known[id(kernel)]
         places = [id(m.place()) for m in memories]
         key = (id(launch), sizes, *(m.size for m in memories), *map(places.index, places))
         if key not in asked:
@@ -220,9 +226,8 @@ def _division(
     launch: Launch, memories: Sequence[Memory], sizes: Sequence[int], members: int
 ) -> tuple[_Division | None, float]:
     """The best division of a call, and what it saves."""
-    if launch.footprints is None:
-        launch.footprints = footprints_of(launch.kernel)  # type: ignore[arg-type]  # has a body
     footprints = launch.footprints
+    assert footprints is not None  # `divide` has asked
     moved = time_of_memory(sum(m.size for m in memories))
     time = max(footprints.time(sizes), 1.0)
     slower = max(1.0, moved / time)
