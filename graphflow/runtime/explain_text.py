@@ -127,7 +127,7 @@ def _kernel(step: KernelRecord) -> Iterator[str]:
                                 bytes_text(known_bytes(values)).replace(" ", _KEPT))
     yield from _wrapped("from", _by_scope(o.name for o in step.origins), "")
     if step.measured is not None:
-        yield from _wrapped("measured", _ways(step.measured), f"threads {step.measured.threads}")
+        yield from _wrapped("tried", _ways(step.measured), f"threads {step.measured.threads}")
     for title, text in (("loop IR", step.loop_ir), ("LLVM IR", step.llvm),
                         ("assembly", step.assembly)):
         if text is not None:
